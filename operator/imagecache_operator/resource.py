@@ -1,0 +1,78 @@
+"""An ImageCache as read from the API server: metadata that matters, spec and status.
+
+Reading is tolerant: the API server has enforced the schema already, and an object that slipped past an older schema
+must still be deletable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION, RECREATE_ANNOTATION
+from imagecache_operator.spec import ImageCacheSpec
+from imagecache_operator.status import ImageCacheStatus
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Names one object of the cluster."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCache:
+    """One version of one object, as read from the API server."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    generation: int
+    created_at: datetime
+    deleted_at: datetime | None
+    finalizers: tuple[str, ...]
+    reconcile_requested: str | None
+    recreate_requested: str | None
+    spec: ImageCacheSpec
+    status: ImageCacheStatus
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> ImageCache:
+        """Read an object of the API server.
+
+        Raises:
+            pydantic.ValidationError: the spec is not one that any version of the schema accepts.
+        """
+        meta: Mapping[str, Any] = body["metadata"]
+        annotations: Mapping[str, str] = meta.get("annotations") or {}
+        deleted = meta.get("deletionTimestamp")
+        return cls(
+            key=Key(meta["namespace"], meta["name"]),
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            generation=meta.get("generation", 0),
+            created_at=datetime.fromisoformat(meta["creationTimestamp"]),
+            deleted_at=datetime.fromisoformat(deleted) if deleted else None,
+            finalizers=tuple(meta.get("finalizers") or ()),
+            reconcile_requested=annotations.get(RECONCILE_ANNOTATION),
+            recreate_requested=annotations.get(RECREATE_ANNOTATION),
+            spec=ImageCacheSpec.model_validate(body.get("spec") or {}),
+            status=ImageCacheStatus.model_validate(body.get("status") or {}),
+        )
+
+    @property
+    def deleting(self) -> bool:
+        """Whether the object is being deleted."""
+        return self.deleted_at is not None
+
+    @property
+    def has_finalizer(self) -> bool:
+        """Whether our finalizer holds the object."""
+        return FINALIZER in self.finalizers
