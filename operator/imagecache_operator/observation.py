@@ -41,7 +41,10 @@ class Cache:
         """When the retention ends, counted from the creation; None when it never ends or cannot be told."""
         if not self.retention_days or self.created_at is None:
             return None
-        return self.created_at + timedelta(days=self.retention_days)
+        try:
+            return self.created_at + timedelta(days=self.retention_days)
+        except OverflowError:  # a creation time in the year 9999 is the cloud's fault, and no reason to stumble
+            return None
 
 
 class TroubleKind(StrEnum):

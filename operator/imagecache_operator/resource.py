@@ -76,3 +76,9 @@ class ImageCache:
     def has_finalizer(self) -> bool:
         """Whether our finalizer holds the object."""
         return FINALIZER in self.finalizers
+
+    def name_of(self, other: Key) -> str:
+        """How to name another object to the readers of this one: tenants learn nothing of other namespaces."""
+        if other.namespace == self.key.namespace:
+            return f"the ImageCache {other.name}"
+        return "an ImageCache of another namespace"

@@ -1,0 +1,179 @@
+"""The values that go into a decision and come out of it. Pure: no I/O, no clock, no environment.
+
+The tables are in `deletion.py` (objects with a deletionTimestamp) and `life.py` (all others); `decide.py` chooses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+
+from imagecache_operator.answers import DeleteAnswer
+from imagecache_operator.conditions import Verdict, conditions_for
+from imagecache_operator.identity import Identity
+from imagecache_operator.observation import Present, Trouble
+from imagecache_operator.resource import ImageCache, Key
+from imagecache_operator.status import ImageCacheStatus
+
+
+class Outcome(StrEnum):
+    """Why an object was let go; the label of a metric."""
+
+    DELETED = "deleted"
+    RETAINED = "retained"
+    NEVER_CREATED = "never_created"
+    ALREADY_GONE = "already_gone"
+    NEVER_SEEN = "never_seen"
+    NOT_OWNER = "not_owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event for the object."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Nothing to do but to show the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Put our finalizer on, before anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Take our finalizer off."""
+
+    outcome: Outcome
+    note: Note
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCrd:
+    """Read the CRD: is it being deleted?"""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueWrite:
+    """Ask the limiter for a slot; its grant wakes the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """GET the cache that a LIST lacks."""
+
+    cache_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDeletion:
+    """Write the status (with `deletion.requestedAt`), then send the DELETE. `attempt` counts from 1."""
+
+    cache_id: str
+    attempt: int
+
+
+Action = Nothing | AddFinalizer | Release | ReadCrd | QueueWrite | Confirm | RequestDeletion
+
+
+class Crd(Enum):
+    """What is known of the CRD, from a GET begun after the object's deletionTimestamp was seen."""
+
+    UNREAD = "unread"
+    ALIVE = "alive"
+    DELETING = "deleting"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings that decisions depend on; both in seconds."""
+
+    stalled_after: float = 1800.0
+    delete_retry_after: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known beside the object and the observation.
+
+    Attributes:
+        identity: who looks now; None until it is known.
+        obstacle: why the object's settings are refused, before any look.
+        other_holder: the object that holds the cache, when it is not this one.
+        crd: see `Crd`.
+        slot_granted: whether the limiter has a write slot for this object.
+        write_trouble: why no DELETE can be sent now.
+        answer: the answer to the newest DELETE, when it is not in the status yet.
+        in_flight: whether a DELETE is on its way.
+        since_request: seconds since `deletion.requestedAt`, on a clock that does not jump.
+        since_good_look: seconds since the cloud last gave a usable answer; process start when it never did.
+        waiting: seconds since what this pass is about (creation, deletion) was first seen.
+        reconcile_handled: whether a look has ended that began after the reconcile annotation was seen.
+    """
+
+    identity: Identity | None = None
+    obstacle: Verdict | None = None
+    other_holder: Key | None = None
+    crd: Crd = Crd.UNREAD
+    slot_granted: bool = False
+    write_trouble: Trouble | None = None
+    answer: DeleteAnswer | None = None
+    in_flight: bool = False
+    since_request: float = 0.0
+    since_good_look: float = 0.0
+    waiting: float = 0.0
+    reconcile_handled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, what to show, and when to come back.
+
+    `requeue_after` is in seconds, None when only an event can change anything. `in_motion` asks for looks at the
+    active interval.
+    """
+
+    action: Action
+    status: ImageCacheStatus
+    requeue_after: float | None = None
+    in_motion: bool = False
+
+
+def sighted(status: ImageCacheStatus, present: Present) -> ImageCacheStatus:
+    """The status with what a look showed of the cache; the id is pinned by it."""
+    cache = present.cache
+    return status.model_copy(
+        update={
+            "image_cache_id": cache.id,
+            "name": cache.name or None,
+            "seen_by": present.identity.to_status(status.seen_by),
+            "cache_status": str(cache.status),
+            "cache_message": cache.message or None,
+            "created_at": cache.created_at,
+            "expires_at": cache.expires_at,
+        }
+    )
+
+
+def shown(
+    resource: ImageCache, status: ImageCacheStatus, verdict: Verdict, now: datetime, *, reconcile_handled: bool
+) -> ImageCacheStatus:
+    """The status that tells the verdict, about the resource's generation."""
+    handled = resource.reconcile_requested if reconcile_handled else status.last_handled_reconcile_at
+    return status.model_copy(
+        update={
+            "observed_generation": resource.generation,
+            "conditions": conditions_for(
+                verdict, former=resource.status.conditions, generation=resource.generation, now=now
+            ),
+            "last_handled_reconcile_at": handled,
+        }
+    )

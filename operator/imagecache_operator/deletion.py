@@ -1,0 +1,336 @@
+"""The deletion table: what to do with an object that has a deletionTimestamp. First row that fits.
+
+One rule stands above all rows: the finalizer goes only when the cache is proven `Absent` to the identity that once
+saw it, by a person's explicit word, or when there never was anything to delete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
+from imagecache_operator.conditions import READY, Reason, Verdict
+from imagecache_operator.decision import (
+    Action,
+    Confirm,
+    Crd,
+    Decision,
+    Facts,
+    Note,
+    Nothing,
+    Outcome,
+    Policy,
+    QueueWrite,
+    ReadCrd,
+    Release,
+    RequestDeletion,
+    shown,
+    sighted,
+)
+from imagecache_operator.identity import identity_of
+from imagecache_operator.model import format_time
+from imagecache_operator.observation import (
+    Absent,
+    Awaited,
+    CacheStatus,
+    Look,
+    Observation,
+    Present,
+    Trouble,
+    Unknown,
+    Unlisted,
+)
+from imagecache_operator.placement import moved
+from imagecache_operator.resource import ImageCache
+from imagecache_operator.spec import ManagementPolicy
+from imagecache_operator.status import Deletion, ImageCacheStatus
+
+PATIENCE = 2.0
+"""Seconds that a first look may take before the status says that it is awaited."""
+
+RETRY_FACTOR_MAX = 10
+"""The pause between two DELETEs doubles up to this many times the setting."""
+
+_REFUSED = "refused: "
+_GONE = "already gone: "
+_LOST = "no usable answer: "
+
+
+def finalize(resource: ImageCache, observation: Observation, facts: Facts, now: datetime, policy: Policy) -> Decision:
+    """Decide for an object that is being deleted."""
+    return _Pass(resource, facts, now, policy, _recorded(resource.status, facts.answer)).decide(observation)
+
+
+def retry_pause(attempts: int, policy: Policy) -> float:
+    """Seconds between the DELETE with that number and the next: one rule for all that may have been carried out."""
+    return policy.delete_retry_after * min(2 ** min(attempts - 1, RETRY_FACTOR_MAX), RETRY_FACTOR_MAX)
+
+
+def _recorded(status: ImageCacheStatus, answer: DeleteAnswer | None) -> ImageCacheStatus:
+    """The status with the answer to the newest DELETE in it; recording twice changes nothing."""
+    asked = status.deletion
+    if answer is None or asked is None or asked.requested_at is None:
+        return status
+    match answer:
+        case Accepted():
+            update: dict[str, object] = {"accepted_at": answer.at, "last_error": None}
+        case Gone():
+            update = {"last_error": _GONE + answer.message}
+        case Refused():
+            update = {"last_error": _REFUSED + answer.message}
+        case Lost():
+            update = {"last_error": _LOST + answer.message}
+        case NotDone():
+            # No attempt: requestedAt goes too, so that nothing waits for an answer that cannot come.
+            update = {"last_error": answer.trouble.message, "requested_at": None, "attempts": asked.attempts - 1}
+        case _:
+            assert_never(answer)
+    update["request_id"] = answer.request_id
+    return status.model_copy(update={"deletion": asked.model_copy(update=update)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One look down the table; the methods are its rows."""
+
+    resource: ImageCache
+    facts: Facts
+    now: datetime
+    policy: Policy
+    status: ImageCacheStatus
+
+    @property
+    def _asked(self) -> Deletion | None:
+        """The newest DELETE that may have been carried out."""
+        deletion = self.status.deletion
+        return deletion if deletion is not None and deletion.requested_at is not None else None
+
+    @property
+    def _cache_id(self) -> str | None:
+        return self.status.image_cache_id or self.resource.spec.image_cache_id
+
+    def decide(self, observation: Observation) -> Decision:
+        if not self.resource.has_finalizer:
+            return Decision(Nothing(), self.resource.status)
+        if (settled := self._without_looking()) is not None:
+            return settled
+        if self._cache_id is None and not self._may_be_found_by_name():
+            return self._nothing_known()
+        match observation:
+            case Present():
+                return self._present(observation)
+            case Absent():
+                return self._absent(observation)
+            case Unlisted():
+                return self._nothing_known()
+            case Unknown():
+                return self._trouble(observation.trouble)
+            case Awaited():
+                return self._awaited(observation.look)
+            case _:
+                assert_never(observation)
+
+    def _without_looking(self) -> Decision | None:
+        """The rows for which it does not matter what the cloud says."""
+        resource, facts = self.resource, self.facts
+        if resource.spec.retain:
+            return self._retained(self._word_of_retain())
+        if facts.crd is Crd.DELETING:
+            return self._retained("the CustomResourceDefinition is being deleted, which never deletes caches")
+        if facts.obstacle is not None:
+            return self._hold(facts.obstacle)
+        if (conflict := moved(resource.status.seen_by, facts.identity)) is not None:
+            return self._hold(conflict)
+        if facts.other_holder is None:
+            return None
+        holder = resource.name_of(facts.other_holder)
+        message = f"Let go without a call to the cloud: cache {self._cache_id} is held by {holder}."
+        return self._release(Outcome.NOT_OWNER, Note(Reason.CONFLICT, message, warning=True))
+
+    # --- rows that let go
+
+    def _release(self, outcome: Outcome, note: Note) -> Decision:
+        return Decision(Release(outcome, note), self.resource.status)
+
+    def _retained(self, why: str) -> Decision:
+        cache = f"Cache {self._cache_id}" if self._cache_id else "Whatever exists in the cloud"
+        message = f"{cache} stays in the cloud: {why}."
+        if self._asked is not None:
+            message += f" The cloud may still carry out the DELETE of {_time(self._asked.requested_at)}."
+        return self._release(Outcome.RETAINED, Note("Retained", message))
+
+    def _word_of_retain(self) -> str:
+        if self.resource.spec.management_policy is ManagementPolicy.OBSERVE:
+            return "managementPolicy is Observe"
+        return "deletionPolicy is Retain"
+
+    def _may_be_found_by_name(self) -> bool:
+        """Whether a binding by name has not been looked up yet; one that showed NotFound never held anything."""
+        spec = self.resource.spec
+        if spec.name is None or spec.images is not None:
+            return False
+        ready = self.resource.status.condition(READY)
+        return ready is None or ready.reason != Reason.NOT_FOUND
+
+    def _nothing_known(self) -> Decision:
+        name = self.resource.spec.name
+        if name is None or self.resource.spec.images is not None:
+            return self._release(
+                Outcome.NEVER_CREATED, Note("Deleted", "Nothing was ever created in the cloud for this object.")
+            )
+        return self._release(
+            Outcome.NEVER_SEEN,
+            Note("NeverSeen", f"Let go: no cache named {name} was ever seen; is the name right?", warning=True),
+        )
+
+    def _absent(self, absent: Absent) -> Decision:
+        seen_by = self.resource.status.seen_by
+        if seen_by is None:
+            return self._release(
+                Outcome.NEVER_SEEN,
+                Note("NeverSeen", f"Let go: cache {self._cache_id} was never seen; is the id right?", warning=True),
+            )
+        if not absent.identity.same_as(identity_of(seen_by)):
+            return self._hold(
+                Verdict(
+                    Reason.NOT_FOUND,
+                    f"Cache {self._cache_id} is absent for {absent.identity}, but was seen by "
+                    f"{identity_of(seen_by)}; an absence seen by another identity proves nothing. Restore those "
+                    "credentials, or set spec.deletionPolicy to Retain to let go of this object.",
+                )
+            )
+        asked = self.status.deletion
+        if asked is not None and asked.attempts > 0 and not (asked.last_error or "").startswith(_GONE):
+            return self._release(
+                Outcome.DELETED, Note("Deleted", f"Cache {self._cache_id} is deleted: the cloud says it is gone.")
+            )
+        return self._release(
+            Outcome.ALREADY_GONE, Note("Deleted", f"Cache {self._cache_id} was already gone from the cloud.")
+        )
+
+    # --- rows that wait
+
+    def _wait(
+        self,
+        verdict: Verdict,
+        *,
+        status: ImageCacheStatus | None = None,
+        action: Action | None = None,
+        requeue_after: float | None = None,
+        in_motion: bool = True,
+    ) -> Decision:
+        """Show the verdict, Stalled as well once the deletion takes too long."""
+        assert self.resource.deleted_at is not None
+        remaining = self.policy.stalled_after - (self.now - self.resource.deleted_at).total_seconds()
+        if remaining <= 0:
+            late = verdict.reason in {Reason.DELETING, Reason.DELETE_REQUESTED}
+            reason = Reason.DELETE_OVERDUE if late else verdict.reason
+            verdict = Verdict(reason, verdict.message, overdue=True)
+        elif requeue_after is None or remaining < requeue_after:
+            requeue_after = remaining
+        return Decision(
+            action or Nothing(),
+            shown(
+                self.resource,
+                self.status if status is None else status,
+                verdict,
+                self.now,
+                reconcile_handled=self.facts.reconcile_handled,
+            ),
+            requeue_after=requeue_after,
+            in_motion=in_motion,
+        )
+
+    def _hold(self, verdict: Verdict) -> Decision:
+        """Keep the object until a person acts; the cloud need not be looked at often meanwhile."""
+        return self._wait(verdict, in_motion=False)
+
+    def _trouble(self, trouble: Trouble) -> Decision:
+        return self._wait(Verdict(Reason(trouble.kind.value), trouble.message), in_motion=trouble.passing)
+
+    def _awaited(self, look: Look) -> Decision:
+        action: Action = Nothing()
+        if look is Look.GET and self._cache_id is not None:
+            action = Confirm(self._cache_id)
+        ready = self.resource.status.condition(READY)
+        if ready is not None and ready.status == "False":
+            return Decision(action, self.resource.status, in_motion=True)
+        if self.facts.waiting < PATIENCE:
+            return Decision(action, self.resource.status, requeue_after=PATIENCE - self.facts.waiting, in_motion=True)
+        return self._wait(Verdict(Reason.DELETE_REQUESTED, "Looking at the cloud before asking it."), action=action)
+
+    # --- rows for a cache that is there
+
+    def _present(self, present: Present) -> Decision:
+        status = sighted(self.status, present)
+        if present.cache.status == CacheStatus.DELETING:
+            asked = self._asked
+            if asked is not None and asked.seen_deleting_at is None:
+                status = status.model_copy(update={"deletion": asked.model_copy(update={"seen_deleting_at": self.now})})
+            return self._wait(
+                Verdict(Reason.DELETING, f"The cloud is deleting cache {present.cache.id}."), status=status
+            )
+        if self.facts.in_flight:
+            return self._wait(Verdict(Reason.DELETE_REQUESTED, "DELETE is on its way."), status=status)
+        if self._asked is None:
+            return self._request(present, status, Verdict(Reason.DELETE_REQUESTED, "DELETE was not sent yet."))
+        verdict = self._after_request(present, self._asked)
+        remaining = retry_pause(self._asked.attempts, self.policy) - self.facts.since_request
+        if remaining > 0:
+            return self._wait(verdict, status=status, requeue_after=remaining)
+        return self._request(present, status, verdict)
+
+    def _after_request(self, present: Present, asked: Deletion) -> Verdict:
+        """What to say of a cache that is still there, and not Deleting, after a DELETE."""
+        cache = present.cache
+        assert asked.requested_at is not None
+        again = asked.requested_at + timedelta(seconds=retry_pause(asked.attempts, self.policy))
+        then = f"DELETE is sent again at {_time(again)}."
+        said = f"{cache.status}: {cache.message}" if cache.message else str(cache.status)
+        error = asked.last_error or ""
+        overdue = asked.accepted_at is not None and self.facts.since_request >= self.policy.delete_retry_after
+        if asked.seen_deleting_at is not None or overdue:
+            return Verdict(
+                Reason.DELETE_REVERTED, f"The cloud gave up the deletion; it says {said.rstrip('.')}. {then}"
+            )
+        if error.startswith(_REFUSED):
+            return Verdict(
+                Reason.DELETE_REFUSED, f"The cloud refused DELETE ({error.removeprefix(_REFUSED).rstrip('.')}). {then}"
+            )
+        if asked.accepted_at is not None:
+            return Verdict(Reason.DELETE_REQUESTED, f"The cloud accepted DELETE at {_time(asked.accepted_at)}.")
+        what = error.rstrip(".") or "no answer yet"
+        return Verdict(Reason.DELETE_REQUESTED, f"DELETE of {_time(asked.requested_at)}: {what}. {then}")
+
+    def _request(self, present: Present, status: ImageCacheStatus, verdict: Verdict) -> Decision:
+        """Everything that must be true before a DELETE goes out, then the DELETE."""
+        facts = self.facts
+        if facts.write_trouble is not None:
+            trouble = facts.write_trouble
+            return self._wait(
+                Verdict(Reason(trouble.kind.value), trouble.message), status=status, in_motion=trouble.passing
+            )
+        if self._asked is None and facts.crd is Crd.UNREAD:
+            return self._wait(verdict, status=status, action=ReadCrd())
+        if self._asked is None and facts.crd is Crd.UNREADABLE:
+            message = "Waiting to read the CustomResourceDefinition: if it is being deleted, caches stay."
+            return self._wait(Verdict(Reason.DELETE_REQUESTED, message), status=status, action=ReadCrd())
+        if not facts.slot_granted:
+            if verdict.reason is Reason.DELETE_REQUESTED:
+                verdict = Verdict(
+                    Reason.DELETE_REQUESTED, "Waiting for a write slot: the cloud allows few writes a minute."
+                )
+            return self._wait(verdict, status=status, action=QueueWrite())
+        attempt = (status.deletion.attempts if status.deletion is not None else 0) + 1
+        deletion = Deletion(requested_at=self.now, attempts=attempt)
+        return self._wait(
+            Verdict(Reason.DELETE_REQUESTED, f"DELETE of cache {present.cache.id} is sent."),
+            status=status.model_copy(update={"deletion": deletion}),
+            action=RequestDeletion(present.cache.id, attempt),
+        )
+
+
+def _time(moment: datetime | None) -> str:
+    return format_time(moment.replace(microsecond=0)) if moment is not None else "an unknown time"

@@ -1,0 +1,66 @@
+"""Where an object's cache lives, and whether the settings allow what the object asks. Pure rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.identity import Identity, location_of
+from imagecache_operator.resource import ImageCache
+from imagecache_operator.status import SeenBy
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds where the spec is silent, and whom the operator's own credentials serve (None: everybody)."""
+
+    region: str | None = None
+    project_id: str | None = None
+    namespaces: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Region and project of an object; `project_id` None: to be looked up in IAM."""
+
+    region: str
+    project_id: str | None
+
+
+def place(resource: ImageCache, defaults: Defaults) -> Placement | Verdict:
+    """Resolve the location from spec, then settings; or say why the object's wish is refused."""
+    spec = resource.spec
+    if spec.credentials_secret_ref is not None:
+        return Verdict(
+            Reason.NOT_ALLOWED,
+            "spec.credentialsSecretRef is not served here: the operator runs without namespaced credentials. Remove "
+            "it to use the operator's own credentials.",
+        )
+    if defaults.namespaces is not None and resource.key.namespace not in defaults.namespaces:
+        return Verdict(
+            Reason.NOT_ALLOWED,
+            f"Namespace {resource.key.namespace} may not use the operator's own credentials; an administrator can "
+            "allow it with IMAGECACHE_OWN_CREDENTIALS_NAMESPACES.",
+        )
+    region = spec.region or defaults.region
+    if region is None:
+        return Verdict(
+            Reason.ENDPOINT_INVALID, "No region is known: set spec.region, or IMAGECACHE_REGION for the operator."
+        )
+    project = spec.project_id
+    if project is None and region == (defaults.region or region):
+        # A project belongs to one region, so the default project says nothing about other regions.
+        project = defaults.project_id
+    return Placement(region, project)
+
+
+def moved(seen_by: SeenBy | None, identity: Identity | None) -> Verdict | None:
+    """The conflict between the location pinned in status and the one resolved now, None when there is none."""
+    if seen_by is None or identity is None or location_of(seen_by) == identity.location:
+        return None
+    return Verdict(
+        Reason.CONFLICT,
+        f"The cache was seen at {location_of(seen_by)}, but spec and settings now lead to {identity.location}; "
+        "caches are never moved silently. Restore the former location, or set spec.deletionPolicy to Retain and "
+        "delete this object.",
+    )
