@@ -1,0 +1,1 @@
+"""Talking to the cloud: the image cache calls of CCE, and IAM."""

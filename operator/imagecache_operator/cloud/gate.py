@@ -1,0 +1,124 @@
+"""What may go out under one access key: few calls at a time, and hardly any once the cloud says no.
+
+More than five consecutive authentication failures lock an access key for five minutes, for everybody who uses it
+(cce-api section 4.2). So a key is tried by one call alone until that succeeds, and after a failure there is one
+attempt in five minutes until the credentials change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from imagecache_operator.clock import Clock
+from imagecache_operator.observation import Trouble, TroubleKind
+
+IN_FLIGHT_PER_KEY = 3
+IN_FLIGHT = 10
+
+SLOW_LANE = 300.0
+"""Seconds between two attempts after an authentication failure or a denied action."""
+
+T = TypeVar("T")
+
+
+class Operation(StrEnum):
+    """The calls, named by the permission that they need (cce-api section 9)."""
+
+    LIST = "cce:imageCache:list"
+    GET = "cce:imageCache:get"
+    DELETE = "cce:imageCache:delete"
+
+
+class KeyGate:
+    """Lets the calls of one set of credentials through.
+
+    Args:
+        clock: where time comes from.
+        total: shared by all keys: how many calls may be in flight in all.
+    """
+
+    def __init__(self, clock: Clock, total: asyncio.Semaphore) -> None:
+        self._clock = clock
+        self._total = total
+        self._own = asyncio.Semaphore(IN_FLIGHT_PER_KEY)
+        self._first = asyncio.Lock()
+        self._proven = False
+        self._refused: Trouble | None = None
+        self._denied: dict[Operation, Trouble] = {}
+        self._suspects: dict[Operation, str] = {}
+        self._next_attempt: dict[Operation | None, float] = {}
+
+    def trouble(self, operation: Operation) -> Trouble | None:
+        """Why such a call would not go out now, None when it would."""
+        for lane, trouble in ((None, self._refused), (operation, self._denied.get(operation))):
+            if trouble is not None and self._clock.monotonic() < self._next_attempt.get(lane, 0.0):
+                return trouble
+        return None
+
+    def opens_in(self, operation: Operation) -> float:
+        """Seconds until the next attempt is allowed, 0 when calls go out."""
+        lanes = [lane for lane, closed in ((None, self._refused), (operation, self._denied.get(operation))) if closed]
+        return max((self._next_attempt.get(lane, 0.0) - self._clock.monotonic() for lane in lanes), default=0.0)
+
+    async def run(
+        self,
+        operation: Operation,
+        subject: str,
+        call: Callable[[], Awaitable[T]],
+        trouble_in: Callable[[T], Trouble | None],
+    ) -> T | Trouble:
+        """Make the call when the gate lets it through, else return why not.
+
+        Args:
+            operation: what is asked for.
+            subject: what it is asked of (a cache id); a denial closes the lane once a second subject is denied, so
+                that one forbidden cache does not hold up all others.
+            call: makes the request.
+            trouble_in: reads trouble out of its answer.
+        """
+        if not self._proven:
+            async with self._first:
+                return await self._pass(operation, subject, call, trouble_in)
+        return await self._pass(operation, subject, call, trouble_in)
+
+    async def _pass(
+        self,
+        operation: Operation,
+        subject: str,
+        call: Callable[[], Awaitable[T]],
+        trouble_in: Callable[[T], Trouble | None],
+    ) -> T | Trouble:
+        async with self._own, self._total:
+            # Asked inside: while this call waited for its turn, another one may have been refused.
+            if (closed := self.trouble(operation)) is not None:
+                return closed
+            self._claim_attempt(operation)
+            answer = await call()
+            self._learn(operation, subject, trouble_in(answer))
+            return answer
+
+    def _claim_attempt(self, operation: Operation) -> None:
+        """While a lane is slow, this call is the one attempt of its five minutes."""
+        until = self._clock.monotonic() + SLOW_LANE
+        if self._refused is not None:
+            self._next_attempt[None] = until
+        if operation in self._denied:
+            self._next_attempt[operation] = until
+
+    def _learn(self, operation: Operation, subject: str, trouble: Trouble | None) -> None:
+        until = self._clock.monotonic() + SLOW_LANE
+        if trouble is not None and trouble.kind is TroubleKind.CREDENTIALS_INVALID:
+            self._refused, self._proven = trouble, False
+            self._next_attempt[None] = until
+        elif trouble is not None and trouble.kind is TroubleKind.ACCESS_DENIED:
+            self._refused = None
+            if self._suspects.setdefault(operation, subject) != subject or operation is Operation.LIST:
+                self._denied[operation] = trouble
+                self._next_attempt[operation] = until
+        elif trouble is None:
+            self._proven, self._refused = True, None
+            self._denied.pop(operation, None)
+            self._suspects.pop(operation, None)

@@ -1,0 +1,197 @@
+"""What an HTTP answer of the cloud means. The one place that reads status codes and bodies.
+
+Bodies are untrusted: anything that is not exactly what it should be is trouble, never an absence and never an
+exception. Error shapes and codes: cce-api section 4; success shapes: cce-api section 1.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from imagecache_operator.observation import Cache, CacheStatus, Trouble, TroubleKind, parse_cloud_time
+
+MESSAGE_BYTES_MAX = 1024
+"""Bytes of the cloud's own words that are kept; they end in status and events."""
+
+RETRY_AFTER_MAX = 3600.0
+"""Seconds; a longer Retry-After is a mistake of somebody's clock."""
+
+_GATEWAY_CODE = re.compile(r"^(?:APIGW|APIG)\.")
+_ERROR_KEYS = frozenset({"error_code", "errorCode", "error_msg", "errorMessage", "errorMsg", "error"})
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudError:
+    """An answer that is no success: its status, and the code and message that could be read out of the body.
+
+    `own_404` tells the cloud's own "not found" from the gateway's and from proxies'.
+    """
+
+    status: int
+    code: str
+    message: str
+    request_id: str | None
+    own_404: bool
+
+    def __str__(self) -> str:
+        words = [str(self.status), self.code]
+        head = " ".join(word for word in words if word)
+        return f"{head}: {self.message}" if self.message else head
+
+
+def clip(text: object, limit: int = MESSAGE_BYTES_MAX) -> str:
+    """Foreign words made fit for one line of status: no control characters, at most `limit` bytes."""
+    if not isinstance(text, str):
+        return ""
+    line = _CONTROL_CHARACTERS.sub(" ", text[: 2 * limit]).strip()
+    return line.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+
+
+def request_id(response: httpx.Response) -> str | None:
+    """The id by which the cloud's support finds the request."""
+    found = response.headers.get("X-Request-Id") or response.headers.get("X-IAM-Trace-Id")
+    return clip(found, 128) or None
+
+
+def read_json(response: httpx.Response) -> Any:
+    """The body as JSON, None when it is none."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_error(response: httpx.Response) -> CloudError:
+    """Read any of the error shapes of cce-api section 4.1; an unreadable body leaves code and message empty."""
+    body = read_json(response)
+    code = message = ""
+    own_404 = response.status_code == 404 and not response.content
+    if isinstance(body, dict):
+        code, message = _code_and_message(body)
+        status_not_found = body.get("kind") == "Status" and body.get("reason") == "NotFound"
+        own_404 = response.status_code == 404 and (
+            (bool(code) and _GATEWAY_CODE.match(code) is None) or (not code and status_not_found)
+        )
+    return CloudError(response.status_code, code, message, request_id(response), own_404)
+
+
+def _code_and_message(body: Mapping[str, Any]) -> tuple[str, str]:
+    keystone = body.get("error")
+    if isinstance(keystone, dict):
+        return "", clip(keystone.get("message"))
+    code = body.get("error_code") or body.get("errorCode")
+    message = body.get("error_msg") or body.get("errorMessage") or body.get("errorMsg") or body.get("message")
+    return clip(code, 64), clip(message)
+
+
+def trouble_of(error: CloudError, *, who: str, action: str) -> Trouble:
+    """Sort an error by who must act; the sentences say what is wrong and what to do.
+
+    Args:
+        error: the answer.
+        who: the identity that asked, as a person should read it.
+        action: the permission that the call needs (cce-api section 9).
+    """
+    match error.status:
+        case 429:
+            return Trouble(TroubleKind.THROTTLED, f"The cloud's request limit is reached ({error}).")
+        case 401:
+            return Trouble(
+                TroubleKind.CREDENTIALS_INVALID,
+                f"The cloud does not accept {who} ({error}): check that the key or user exists and is enabled, its "
+                "secret, and the clock of the operator's machine.",
+            )
+        case 403:
+            return Trouble(
+                TroubleKind.ACCESS_DENIED, f"The cloud does not allow {action} to {who} ({error}): grant it in IAM."
+            )
+        case 408 | 425:
+            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, f"The cloud did not answer ({error}).")
+        case status if status >= 500:
+            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, f"The cloud has trouble of its own ({error}).")
+        case status if status in {404, 405} or status < 400:
+            return Trouble(
+                TroubleKind.ENDPOINT_INVALID,
+                f"There is no image cache API at this endpoint ({error}): check region and endpoint.",
+            )
+        case _:
+            return Trouble(TroubleKind.REQUEST_REJECTED, f"The cloud rejected the request ({error}).")
+
+
+def retry_after(response: httpx.Response, now: datetime) -> float | None:
+    """Seconds of Retry-After, be it a decimal (cce-api section 4.3) or a date; None when there is none."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX) if math.isfinite(seconds) else None
+
+
+def read_list(response: httpx.Response) -> tuple[Cache, ...] | None:
+    """The caches of a good LIST (exactly 200, an object without error keys); None when it is not one."""
+    body = read_json(response) if response.status_code == 200 else None
+    if not isinstance(body, dict) or not _ERROR_KEYS.isdisjoint(body):
+        return None
+    items = body.get("image_caches")
+    if items is None:
+        return ()
+    if not isinstance(items, list):
+        return None
+    caches = tuple(cache for item in items if (cache := read_cache(item)) is not None)
+    # One entry that cannot be read could be the very cache whose absence is to be proven.
+    return caches if len(caches) == len(items) else None
+
+
+def read_one(response: httpx.Response, cache_id: str) -> Cache | None:
+    """The cache of a good GET (exactly 200, and the id that was asked for); None when it is not one."""
+    body = read_json(response) if response.status_code == 200 else None
+    if not isinstance(body, dict) or not _ERROR_KEYS.isdisjoint(body):
+        return None
+    cache = read_cache(body.get("image_cache"))
+    return cache if cache is not None and cache.id == cache_id else None
+
+
+def read_cache(item: object) -> Cache | None:
+    """One ImageCacheDetail; only id and status must be readable, all else is tolerated (cce-api section 1.4)."""
+    if not isinstance(item, dict):
+        return None
+    cache_id, status = item.get("id"), item.get("status")
+    if not isinstance(cache_id, str) or not cache_id or not isinstance(status, str) or not status:
+        return None
+    images = item.get("images")
+    return Cache(
+        id=cache_id,
+        name=clip(item.get("name"), 128),
+        status=_status(status),
+        message=clip(item.get("message")),
+        created_at=parse_cloud_time(item.get("created_at")),
+        retention_days=_integer(item.get("retention_days"), 0, 10000) or 0,
+        size_gib=_integer(item.get("image_cache_size"), 0, 2**31),
+        images=tuple(image for image in images if isinstance(image, str)) if isinstance(images, list) else (),
+    )
+
+
+def _status(word: str) -> CacheStatus | str:
+    try:
+        return CacheStatus(word)
+    except ValueError:
+        return clip(word, 64) or "?"
+
+
+def _integer(value: object, low: int, high: int) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None

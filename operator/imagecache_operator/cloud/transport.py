@@ -1,0 +1,61 @@
+"""HTTP to the cloud: httpx over aiohttp's transport, which costs a third of the CPU (docs/dependencies.md).
+
+aiohttp silently repeats a GET or DELETE whose connection was cut. A DELETE that may have been carried out must not be
+repeated by anybody but the deletion table, so a middleware turns the cut into an error that aiohttp hands on.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+CONNECTIONS_MAX = 10
+"""Connections to the cloud; more than 10 calls are never in flight."""
+
+CONNECT_TIMEOUT_MAX = 10.0
+"""Seconds for connecting, at most: a host that does not answer a SYN in that time will not do so later."""
+
+
+class AnswerLostError(aiohttp.ClientPayloadError):
+    """The connection broke after the request had gone out: nobody knows whether it was carried out."""
+
+
+async def _never_repeat(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise AnswerLostError(f"connection lost: {type(error).__name__}") from error
+
+
+def open_client(request_timeout: float) -> httpx.AsyncClient:
+    """A client without redirects, cookies or proxies, that sends each request once at most.
+
+    Args:
+        request_timeout: seconds for each phase of a request; the whole of it is limited by the caller.
+    """
+
+    tls = ssl.create_default_context()
+
+    def session() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_never_repeat,),
+        )
+
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(verify=tls, client=session),
+        timeout=httpx.Timeout(request_timeout, connect=min(request_timeout, CONNECT_TIMEOUT_MAX)),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def certainly_not_sent(error: BaseException) -> bool:
+    """Whether the request never left this machine, because no connection was made."""
+    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol))
