@@ -1,0 +1,186 @@
+"""The image cache calls of CCE as three verbs. No retries here: what comes next is decided elsewhere.
+
+None of the verbs raises for anything that the cloud or the network does; each MUST be sent once at most per call.
+Facts: cce-api sections 1, 3 and 4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import aiohttp
+import httpx
+
+from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
+from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.credentials import CredentialsError
+from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.cloud.iam import IamError
+from imagecache_operator.cloud.responses import (
+    clip,
+    read_error,
+    read_list,
+    read_one,
+    request_id,
+    retry_after,
+    trouble_of,
+)
+from imagecache_operator.cloud.transport import certainly_not_sent
+from imagecache_operator.observation import Cache, Trouble, TroubleKind
+
+BODY_BYTES_MAX = 32 * 2**20
+"""Bytes of an answer that are read: 1,000 caches of 20 long images each fit, an endless body does not."""
+
+PATH = "/v5/imagecaches"
+
+Meter = Callable[[Operation, str, float], None]
+"""Told of each request: operation, HTTP status or what came instead, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """The cloud's own 404 to a GET."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NoAnswer:
+    """No usable answer; `sent` unless the request certainly never left."""
+
+    trouble: Trouble
+    sent: bool
+
+
+class CloudClient:
+    """Calls one endpoint with one set of credentials.
+
+    Args:
+        http: see `transport.open_client`.
+        endpoint: base URL without a trailing slash, already found allowed.
+        auth: signs each request.
+        who: how to name the credentials to a person; never a secret.
+        request_timeout: seconds for one request as a whole.
+        clock: where time comes from.
+        meter: told of each request.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        endpoint: str,
+        auth: httpx.Auth,
+        *,
+        who: str,
+        request_timeout: float,
+        clock: Clock,
+        meter: Meter,
+    ) -> None:
+        self._http = http
+        self._endpoint = endpoint
+        self._auth = auth
+        self._who = who
+        self._timeout = request_timeout
+        self._clock = clock
+        self._meter = meter
+
+    async def list(self) -> tuple[Cache, ...] | Trouble:
+        """All caches of the location; there is no paging (cce-api section 1.2)."""
+        response = await self._call(Operation.LIST, "GET", PATH)
+        if isinstance(response, _NoAnswer):
+            return response.trouble
+        if response.status_code != 200:
+            return self._trouble(Operation.LIST, response)
+        caches = read_list(response)
+        return self._unreadable(response) if caches is None else caches
+
+    async def get(self, cache_id: str) -> Cache | NotThere | Trouble:
+        """One cache; `NotThere` only for the cloud's own 404 (cce-api section 3)."""
+        response = await self._call(Operation.GET, "GET", f"{PATH}/{quote(cache_id, safe='')}")
+        if isinstance(response, _NoAnswer):
+            return response.trouble
+        if response.status_code == 404 and read_error(response).own_404:
+            return NotThere()
+        if response.status_code != 200:
+            return self._trouble(Operation.GET, response)
+        cache = read_one(response, cache_id)
+        return self._unreadable(response) if cache is None else cache
+
+    async def delete(self, cache_id: str) -> DeleteAnswer:
+        """Ask for the deletion of one cache; what the answer proves is in its type."""
+        response = await self._call(Operation.DELETE, "DELETE", f"{PATH}/{quote(cache_id, safe='')}")
+        if isinstance(response, _NoAnswer):
+            trouble = response.trouble
+            return Lost(trouble.message) if response.sent else NotDone(trouble)
+        request = request_id(response)
+        if response.is_success:
+            return Accepted(self._clock.now(), request)
+        error = read_error(response)
+        match response.status_code:
+            case 404 if error.own_404:
+                return Gone(str(error), request)
+            case 400 | 409 | 423:
+                return Refused(str(error), request)
+            case 408 | 425:
+                return Lost(str(error), request)
+            case status if status >= 500:
+                return Lost(str(error), request)
+            case _:
+                return NotDone(self._trouble(Operation.DELETE, response), request)
+
+    def _trouble(self, operation: Operation, response: httpx.Response) -> Trouble:
+        trouble = trouble_of(read_error(response), who=self._who, action=operation.value)
+        wait = retry_after(response, self._clock.now())
+        return trouble if wait is None else Trouble(trouble.kind, trouble.message, wait)
+
+    def _unreadable(self, response: httpx.Response) -> Trouble:
+        """A 200 that is not what it should be: cut off on the way, or not CCE at all."""
+        if response.content.lstrip()[:1] in {b"{", b"["}:
+            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The cloud's answer could not be read: it is not complete.")
+        return Trouble(
+            TroubleKind.ENDPOINT_INVALID, "The answer is not CCE's (no JSON): check region, endpoint and proxies."
+        )
+
+    async def _call(self, operation: Operation, method: str, path: str) -> httpx.Response | _NoAnswer:
+        started = self._clock.monotonic()
+        outcome = "error"
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._send(method, path)
+            outcome = str(response.status_code)
+            return response
+        except CredentialsError as error:
+            outcome = "credentials"
+            return _NoAnswer(Trouble(TroubleKind.CREDENTIALS_INVALID, str(error)), sent=False)
+        except IamError as error:
+            outcome = "iam"
+            return _NoAnswer(error.trouble, sent=False)
+        except TimeoutError:
+            outcome = "timeout"
+            message = f"The cloud did not answer within {self._timeout:g} s."
+            return _NoAnswer(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message), sent=True)
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
+            message = f"The cloud could not be reached: {clip(str(error), 256) or type(error).__name__}"
+            trouble = Trouble(TroubleKind.CLOUD_UNAVAILABLE, message)
+            return _NoAnswer(trouble, sent=not certainly_not_sent(error))
+        finally:
+            self._meter(operation, outcome, self._clock.monotonic() - started)
+
+    async def _send(self, method: str, path: str) -> httpx.Response:
+        """Send, and read the body up to its limit; `httpx.Response.content` is then at hand."""
+        request = self._http.build_request(
+            method,
+            self._endpoint + path,
+            headers={"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
+        )
+        response = await self._http.send(request, auth=self._auth, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise httpx.ReadError(f"the answer is larger than {BODY_BYTES_MAX >> 20} MiB")
+        finally:
+            await response.aclose()
+        return httpx.Response(response.status_code, headers=response.headers, content=bytes(body), request=request)

@@ -1,0 +1,132 @@
+"""The API server behind a handful of verbs. What is behind them can change alone (docs/decisions/kubernetes-client.md).
+
+Requests go through the `kubernetes` package's asyncio ApiClient; its generated methods would build a model of each
+object that nobody needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+
+from imagecache_operator.names import GROUP, PLURAL, VERSION
+from imagecache_operator.resource import Key
+
+CONNECTIONS_MAX = 20
+REQUEST_TIMEOUT = 15.0
+"""Seconds for one request; the package's own default of five minutes would hide a dead connection."""
+
+LIST_CHUNK = 500
+
+CRD_NAME = f"{PLURAL}.{GROUP}"
+_CRD_PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD_NAME}"
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+JSON = "application/json"
+
+
+class KubernetesError(Exception):
+    """The API server refused, or could not be reached; `status` is its HTTP status, None without an answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConflictError(KubernetesError):
+    """Somebody changed the object meanwhile, or a patch's test failed: look again."""
+
+
+class NotFoundError(KubernetesError):
+    """The object is gone."""
+
+
+class KubernetesClient:
+    """The verbs. Each raises `KubernetesError` or one of its kinds, and nothing else."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        configuration.connection_pool_maxsize = CONNECTIONS_MAX
+        self._configuration = configuration
+        self._api = ApiClient(configuration)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge-patch the status subresource; returns the object as it is then."""
+        return await self._request("PATCH", self._path(key) + "/status", patch, MERGE_PATCH)
+
+    async def patch_object(self, key: Key, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """JSON-patch the object itself; returns it as it is then."""
+        return await self._request("PATCH", self._path(key), list(operations), JSON_PATCH)
+
+    async def list_objects(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
+        """All objects (of one namespace), read in chunks."""
+        within = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        path = f"/apis/{GROUP}/{VERSION}{within}/{PLURAL}"
+        token = ""
+        while True:
+            query = {"limit": str(LIST_CHUNK)} | ({"continue": token} if token else {})
+            page = await self._request("GET", f"{path}?{urlencode(query)}")
+            for item in page.get("items") or ():
+                yield item
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
+    async def get_crd(self) -> dict[str, Any]:
+        """The CustomResourceDefinition of our resource."""
+        return await self._request("GET", _CRD_PATH)
+
+    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """Create an Event."""
+        await self._request("POST", f"/api/v1/namespaces/{quote(namespace, safe='')}/events", event, JSON)
+
+    @staticmethod
+    def _path(key: Key) -> str:
+        namespace, name = quote(key.namespace, safe=""), quote(key.name, safe="")
+        return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+
+    async def _request(
+        self, method: str, path: str, body: object = None, content_type: str | None = None
+    ) -> dict[str, Any]:
+        headers = {"Accept": JSON}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        try:
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            url = self._configuration.host + path
+            response = await self._api.call_api(method, url, headers, body, _request_timeout=REQUEST_TIMEOUT)
+            data = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            what = str(error) or type(error).__name__
+            raise KubernetesError(f"{method} {path}: the API server could not be reached: {what}") from error
+        answer = _object(data)
+        if 200 <= response.status < 300:
+            return answer
+        message = f"{method} {path}: {response.status} {answer.get('reason', '')}: {answer.get('message', '')}"
+        match response.status:
+            case 404:
+                raise NotFoundError(message, 404)
+            case 409:
+                raise ConflictError(message, 409)
+            case 422 if content_type == JSON_PATCH:
+                # A failed test operation of a JSON patch is answered with 422.
+                raise ConflictError(message, 422)
+            case status:
+                raise KubernetesError(message, status)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(data)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

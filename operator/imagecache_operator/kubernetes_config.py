@@ -1,0 +1,64 @@
+"""Access to the API server: in the cluster by its service account, else by KUBECONFIG, as kubectl reads it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import kopf
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+RELOGIN_PAUSE = 1.0
+"""Seconds before a token that the API server refused is offered again; kopf would ask without a pause."""
+
+
+class KubernetesConfigError(Exception):
+    """There is no usable access to an API server; the sentence says what to do."""
+
+
+async def load_configuration() -> Configuration:
+    """The configuration of the first way that is there.
+
+    Raises:
+        KubernetesConfigError: neither a service account nor a kubeconfig can be used.
+    """
+    configuration = Configuration()
+    try:
+        load_incluster_config(client_configuration=configuration)
+    except ConfigException:
+        try:
+            await load_kube_config(client_configuration=configuration)
+        except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+            raise KubernetesConfigError(
+                f"No access to a Kubernetes API server: not in a pod, and the kubeconfig cannot be used ({error}). "
+                "Set KUBECONFIG to a kubeconfig file that kubectl can use."
+            ) from error
+    return configuration
+
+
+class Login:
+    """The login handler that gives kopf the same access."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._offered: str | None = None
+
+    async def __call__(self, **_: Any) -> kopf.ConnectionInfo:
+        """Called by kopf at the start, and whenever the API server has refused the last credentials."""
+        settings = await self._configuration.auth_settings()
+        header: str = settings.get("BearerToken", {}).get("value") or ""
+        scheme, _separator, token = header.partition(" ")
+        if self._offered == token:
+            await asyncio.sleep(RELOGIN_PAUSE)
+        self._offered = token
+        return kopf.ConnectionInfo(
+            server=self._configuration.host,
+            ca_path=self._configuration.ssl_ca_cert,
+            ca_data=self._configuration.ca_cert_data,
+            insecure=not self._configuration.verify_ssl,
+            scheme=scheme if token else None,
+            token=token or None,
+            certificate_path=self._configuration.cert_file,
+            private_key_path=self._configuration.key_file,
+        )
