@@ -43,7 +43,7 @@ ACCOUNT_RETRY = 600.0
 """Seconds after which an account that could not be told is asked for again."""
 
 CREDENTIALS_CHECK = 2.0
-"""Seconds between two looks at the credentials while no LIST is due: repaired ones take effect at once."""
+"""Seconds between two looks at the credentials: repaired ones take effect at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,9 @@ class Account:
         self._on_look = on_look
         self._session: Session | None = None
         self._version: object = None
+        self.generation = 0
         self._opened = float("-inf")
+        self._reopened = False
         self._looks = _Looks()
         self._moving: set[object] = set()
         self._wake = asyncio.Event()
@@ -231,6 +233,21 @@ class Account:
         self._poked_at = self._clock.monotonic()
         self._wake.set()
 
+    def hurry(self) -> None:
+        """A person asked to look at once: denied actions are tried again, too."""
+        if self._session is not None:
+            self._session.gate.forgive()
+        self.poke()
+
+    def write_opens_in(self) -> float:
+        """Seconds until a DELETE may be tried again, 0 when it may now."""
+        return self._session.gate.opens_in(Operation.DELETE) if self._session is not None else 0.0
+
+    def proven_at(self, cache_id: str | None) -> float | None:
+        """When the last look that an absence rests on began, None when there is no such proof."""
+        got = self._looks.got.get(cache_id) if cache_id is not None else None
+        return got.begun if got is not None and got.result is None else None
+
     def write_trouble(self) -> Trouble | None:
         """Why no DELETE would go out now, as far as the credentials are concerned."""
         if self._session is None:
@@ -295,6 +312,8 @@ class Account:
                 self._failed(opened, begun)
                 return
             self._session = opened
+            self.generation += 1
+            self._reopened = True
             begun = self._clock.monotonic()
         assert self._session is not None
         session = self._session
@@ -335,7 +354,8 @@ class Account:
         changed = {cache_id for cache_id, cache in by_id.items() if known.get(cache_id) is not cache}
         gone = known.keys() - by_id.keys()
         names = {by_id[cache_id].name for cache_id in changed}
-        fresh = former is None or troubled or former.identity != identity
+        fresh = former is None or troubled or self._reopened
+        self._reopened = False
         self._on_look(self, Change(frozenset(changed | gone), frozenset(names), all=fresh))
 
     def _ended(self, begun: float) -> None:
@@ -372,14 +392,10 @@ class Account:
             self._wake.clear()
             slow = self._session.gate.opens_in(Operation.LIST) if self._session is not None else 0.0
             remaining = max(self._due() - self._clock.monotonic(), slow)
-            if remaining <= 0:
+            if remaining <= 0 or self._credentials_changed():
                 return
-            # Nothing but other credentials or a person ends such trouble before its time.
-            troubled = self._looks.trouble is not None and not self._looks.trouble.trouble.passing
-            step = min(remaining, CREDENTIALS_CHECK) if troubled else remaining
             try:
-                async with asyncio.timeout(step):
+                async with asyncio.timeout(min(remaining, CREDENTIALS_CHECK)):
                     await self._wake.wait()
             except TimeoutError:
-                if troubled and self._credentials_changed():
-                    return
+                continue

@@ -57,7 +57,7 @@ class KubernetesClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._api.close()
+        await self._api.close()  # type: ignore[no-untyped-call]
 
     async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> dict[str, Any]:
         """Merge-patch the status subresource; returns the object as it is then."""
@@ -66,6 +66,10 @@ class KubernetesClient:
     async def patch_object(self, key: Key, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """JSON-patch the object itself; returns it as it is then."""
         return await self._request("PATCH", self._path(key), list(operations), JSON_PATCH)
+
+    async def get_object(self, key: Key) -> dict[str, Any]:
+        """The object as it is now."""
+        return await self._request("GET", self._path(key))
 
     async def list_objects(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
         """All objects (of one namespace), read in chunks."""
@@ -104,7 +108,7 @@ class KubernetesClient:
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             url = self._configuration.host + path
             response = await self._api.call_api(method, url, headers, body, _request_timeout=REQUEST_TIMEOUT)
-            data = await response.read()
+            data = await response.read()  # type: ignore[no-untyped-call]
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             what = str(error) or type(error).__name__
             raise KubernetesError(f"{method} {path}: the API server could not be reached: {what}") from error

@@ -25,10 +25,10 @@ async def load_configuration() -> Configuration:
     """
     configuration = Configuration()
     try:
-        load_incluster_config(client_configuration=configuration)
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except ConfigException:
         try:
-            await load_kube_config(client_configuration=configuration)
+            await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
             raise KubernetesConfigError(
                 f"No access to a Kubernetes API server: not in a pod, and the kubeconfig cannot be used ({error}). "

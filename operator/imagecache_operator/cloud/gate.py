@@ -63,6 +63,11 @@ class KeyGate:
         lanes = [lane for lane, closed in ((None, self._refused), (operation, self._denied.get(operation))) if closed]
         return max((self._next_attempt.get(lane, 0.0) - self._clock.monotonic() for lane in lanes), default=0.0)
 
+    def forgive(self) -> None:
+        """Let denied actions be tried again at once; a key that failed to authenticate stays in the slow lane."""
+        for operation in self._denied:
+            self._next_attempt[operation] = 0.0
+
     async def run(
         self,
         operation: Operation,

@@ -1,0 +1,113 @@
+"""Which account looks at the cloud for which object, and the write limiter of each location."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from imagecache_operator.account import Account, Change, Intervals, SessionOpener
+from imagecache_operator.clock import Clock
+from imagecache_operator.conditions import Verdict
+from imagecache_operator.identity import Location, location_of
+from imagecache_operator.limiter import WriteLimiter
+from imagecache_operator.placement import Defaults, Placement, place
+from imagecache_operator.resource import ImageCache, Key
+from imagecache_operator.status import SeenBy
+
+OWN_CREDENTIALS = "default"
+"""The label of accounts that use the operator's own credentials."""
+
+
+class Accounts:
+    """All accounts that objects need; one poller each, started with the first object and ended with the last.
+
+    Args:
+        sessions: opens sessions with the operator's own credentials.
+        defaults: asked at each pass, because credentials that change may change the defaults.
+        clock: where time comes from.
+        intervals: how often to LIST.
+        writes_per_minute: of each location's limiter.
+    """
+
+    def __init__(
+        self,
+        sessions: SessionOpener,
+        defaults: Callable[[], Defaults],
+        *,
+        clock: Clock,
+        intervals: Intervals,
+        writes_per_minute: int,
+    ) -> None:
+        self._sessions = sessions
+        self._defaults = defaults
+        self._clock = clock
+        self._intervals = intervals
+        self._writes_per_minute = writes_per_minute
+        self._accounts: dict[Placement, Account] = {}
+        self._users: dict[Account, set[Key]] = {}
+        self._pollers: dict[Account, asyncio.Task[None]] = {}
+        self._limiters: dict[Location, WriteLimiter] = {}
+        self._on_look: Callable[[Account, Change], None] = lambda _account, _change: None
+        self._wake: Callable[[Key], None] = lambda _key: None
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(list(self._users))
+
+    def connect(self, *, on_look: Callable[[Account, Change], None], wake: Callable[[Key], None]) -> None:
+        """Say who is told of looks and of granted writes."""
+        self._on_look, self._wake = on_look, wake
+
+    def account_for(self, resource: ImageCache) -> Account | Verdict:
+        """The account that looks for the object, or why none does."""
+        placement = place(resource, self._defaults())
+        if isinstance(placement, Verdict):
+            return placement
+        account = self._accounts.get(placement)
+        if account is None:
+            account = Account(
+                OWN_CREDENTIALS,
+                placement,
+                self._sessions,
+                clock=self._clock,
+                intervals=self._intervals,
+                on_look=lambda account, change: self._on_look(account, change),
+            )
+            self._accounts[placement] = account
+            self._users[account] = set()
+            self._pollers[account] = asyncio.get_running_loop().create_task(
+                account.run(), name=f"poll {placement.region}"
+            )
+        self._users[account].add(resource.key)
+        return account
+
+    def left(self, account: Account, key: Key) -> None:
+        """The object does not use the account any more; with its last user an account goes."""
+        users = self._users.get(account)
+        if users is None:
+            return
+        users.discard(key)
+        if not users:
+            del self._users[account]
+            del self._accounts[account.placement]
+            self._pollers.pop(account).cancel()
+
+    def limiter(self, location: Location) -> WriteLimiter:
+        """The write limiter of a location, whatever the credentials."""
+        if location not in self._limiters:
+            self._limiters[location] = WriteLimiter(self._writes_per_minute, self._clock, lambda key: self._wake(key))
+        return self._limiters[location]
+
+    def limiter_at(self, seen_by: SeenBy) -> WriteLimiter:
+        """The write limiter of the location that an object's status names."""
+        return self.limiter(location_of(seen_by))
+
+    def writes_waiting(self) -> int:
+        """How many objects wait for a write slot."""
+        return sum(limiter.waiting for limiter in self._limiters.values())
+
+    async def stop(self) -> None:
+        """End all pollers."""
+        pollers = list(self._pollers.values())
+        for poller in pollers:
+            poller.cancel()
+        await asyncio.gather(*pollers, return_exceptions=True)

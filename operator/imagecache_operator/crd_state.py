@@ -1,0 +1,39 @@
+"""Is the CustomResourceDefinition being deleted? Then its objects are, too, and no cache may follow them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from imagecache_operator.clock import Clock
+from imagecache_operator.decision import Crd
+from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
+
+logger = logging.getLogger(__name__)
+
+
+class CrdReader:
+    """Reads the CRD once for many objects."""
+
+    def __init__(self, kubernetes: KubernetesClient, clock: Clock) -> None:
+        self._kubernetes = kubernetes
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._begun = float("-inf")
+        self._state = Crd.UNREAD
+
+    async def read(self, since: float) -> Crd:
+        """What a GET that began after `since` (monotonic seconds) says; one answer serves all who wait for it."""
+        async with self._lock:
+            if self._begun <= since or self._state is Crd.UNREADABLE:
+                self._begun = self._clock.monotonic()
+                self._state = await self._get()
+            return self._state
+
+    async def _get(self) -> Crd:
+        try:
+            crd = await self._kubernetes.get_crd()
+        except KubernetesError as error:
+            logger.warning("The CustomResourceDefinition cannot be read; deletions wait: %s", error)
+            return Crd.UNREADABLE
+        return Crd.DELETING if (crd.get("metadata") or {}).get("deletionTimestamp") else Crd.ALIVE

@@ -1,0 +1,507 @@
+"""reconcile(key): gather what is known, decide, act. Level-triggered: it never matters what woke the key.
+
+A pass never waits for the cloud or for the limiter: calls in flight are tracked, and whatever ends marks the key due.
+So `Retain`, set while a call hangs or a queue is minutes long, acts at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from pydantic import ValidationError
+
+from imagecache_operator.account import Account, Change
+from imagecache_operator.accounts import Accounts
+from imagecache_operator.answers import DeleteAnswer, NotDone
+from imagecache_operator.clock import Clock
+from imagecache_operator.conditions import READY, Verdict
+from imagecache_operator.crd_state import CrdReader
+from imagecache_operator.decide import decide
+from imagecache_operator.decision import (
+    AddFinalizer,
+    Confirm,
+    Crd,
+    Decision,
+    Facts,
+    Note,
+    Nothing,
+    Policy,
+    QueueWrite,
+    ReadCrd,
+    Release,
+    RequestDeletion,
+)
+from imagecache_operator.events import Events
+from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
+from imagecache_operator.limiter import WriteLimiter
+from imagecache_operator.metrics import Metrics
+from imagecache_operator.observation import Awaited, Look, Observation, Present, Trouble, TroubleKind, Unknown
+from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
+from imagecache_operator.placement import moved
+from imagecache_operator.resource import ImageCache, Key
+from imagecache_operator.status import ImageCacheStatus
+from imagecache_operator.store import Claim, Store, cache_id_of
+from imagecache_operator.tracking import NEVER, Tracked, WriteTrouble
+from imagecache_operator.workqueue import WorkQueue
+
+WRITE_RETRY_FIRST, WRITE_RETRY_MAX = 1.0, 300.0
+"""Seconds after a DELETE that was certainly not carried out, doubling; the second figure where a person must act."""
+
+CRD_RETRY = 2.0
+"""Seconds before an unreadable CRD is read again."""
+
+DELETIONS_FIRST = 0
+"""Priority of deletions with the write limiter; creations come after them."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _View:
+    """What one pass looks at."""
+
+    resource: ImageCache
+    tracked: Tracked
+    observation: Observation
+    facts: Facts
+
+
+class Reconciler:
+    """Owns the objects, and moves each of them on.
+
+    Args:
+        kubernetes: the API server.
+        accounts: who looks at the cloud for which object.
+        crd: reads the CRD.
+        events: takes notes for `kubectl describe`.
+        metrics: counts.
+        clock: where time comes from.
+        policy: settings that decisions depend on.
+    """
+
+    def __init__(
+        self,
+        *,
+        kubernetes: KubernetesClient,
+        accounts: Accounts,
+        crd: CrdReader,
+        events: Events,
+        metrics: Metrics,
+        clock: Clock,
+        policy: Policy,
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._accounts = accounts
+        self._crd = crd
+        self._events = events
+        self._metrics = metrics
+        self._clock = clock
+        self._policy = policy
+        self._tracked: dict[Key, Tracked] = {}
+        self._expecting: dict[Account, set[Key]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.store = Store()
+        self.queue = WorkQueue(self.reconcile)
+        accounts.connect(on_look=self._on_look, wake=self.queue.mark_due)
+
+    # --- what happens in the cluster
+
+    def upsert(self, body: dict[str, Any]) -> None:
+        """A version of an object was seen, by watch, list, or as the answer to a patch."""
+        try:
+            resource = ImageCache.parse(body)
+        except (ValidationError, KeyError, ValueError) as error:
+            meta = body.get("metadata") or {}
+            logger.error(  # noqa: TRY400 (the error is the object's, not ours)
+                "Object %s/%s cannot be read and is left alone: %s", meta.get("namespace"), meta.get("name"), error
+            )
+            return
+        self._note(resource)
+
+    def remove(self, key: Key, uid: str | None = None) -> None:
+        """The object is gone from the cluster."""
+        known = self.store.get(key)
+        if known is None or (uid is not None and known.uid != uid):
+            return
+        tracked = self._tracked.pop(key, None)
+        self.store.remove(key)
+        self.queue.forget(key)
+        if tracked is not None:
+            self._leave(key, tracked)
+        if known.has_finalizer and known.status.image_cache_id is not None:
+            logger.warning(
+                "Object vanished although our finalizer held it; its cache is left alone",
+                extra={"object": str(key), "cache_id": known.status.image_cache_id},
+            )
+        self._wake_rivals(known)
+
+    def seed_limiters(self) -> None:
+        """After the first complete list: count the writes of a former process that may still fill the window."""
+        now = self._clock.now()
+        for resource in self.store:
+            deletion, seen_by = resource.status.deletion, resource.status.seen_by
+            if deletion is not None and deletion.requested_at is not None and seen_by is not None:
+                self._accounts.limiter_at(seen_by).occupy((now - deletion.requested_at).total_seconds())
+
+    def _note(self, resource: ImageCache) -> bool:
+        """Keep the version when it is news; objects whose claims it touches are looked at again, too."""
+        former = self.store.get(resource.key)
+        if not self.store.put(resource):
+            return False
+        tracked = self._tracked.get(resource.key)
+        monotonic = self._clock.monotonic()
+        if tracked is None or tracked.uid != resource.uid:
+            if tracked is not None:
+                self._leave(resource.key, tracked)
+            tracked = self._tracked[resource.key] = Tracked(resource.uid, first_seen=monotonic)
+        asked = tracked.reconcile_seen
+        tracked.notice(resource, now=self._clock.now(), monotonic=monotonic)
+        if (
+            tracked.reconcile_seen is not asked
+            and resource.reconcile_requested != resource.status.last_handled_reconcile_at
+        ):
+            self._hurry(resource.key, tracked)
+        self.queue.mark_due(resource.key)
+        if former is None or former.status.seen_by != resource.status.seen_by or former.spec != resource.spec:
+            self._wake_rivals(resource)
+        return True
+
+    def _hurry(self, key: Key, tracked: Tracked) -> None:
+        """A person asked to look at once: no back-off holds, but the slow lane of a bad key does."""
+        tracked.trouble, tracked.failures = None, 0
+        self.queue.reset_backoff(key)
+        if tracked.account is not None:
+            tracked.account.hurry()
+
+    def _wake_rivals(self, resource: ImageCache) -> None:
+        cache_id = cache_id_of(resource)
+        for key in self.store.concerned([cache_id] if cache_id else [], []):
+            if key != resource.key:
+                self.queue.mark_due(key)
+
+    # --- what happens in the cloud
+
+    def _on_look(self, account: Account, change: Change) -> None:
+        expecting = self._expecting.pop(account, set())
+        if change.all:
+            keys = {key for key, tracked in self._tracked.items() if tracked.account is account}
+        else:
+            keys = expecting | {
+                key
+                for key in self.store.concerned(change.ids, change.names)
+                if (tracked := self._tracked.get(key)) is not None and tracked.account is account
+            }
+        for key in keys:
+            self.queue.mark_due(key)
+
+    # --- one pass
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass; returns after how many seconds to come back."""
+        resource, tracked = self.store.get(key), self._tracked.get(key)
+        if resource is None or tracked is None:
+            return None
+        started = self._clock.monotonic()
+        try:
+            view = self._gather(resource, tracked)
+            decision = self._decide(view)
+            if isinstance(decision.action, QueueWrite) and self._ask_for_slot(view):
+                # The slot was free: decide again with it, so that waiting is shown only where somebody waits.
+                view = self._gather(resource, tracked)
+                decision = self._decide(view)
+            if isinstance(decision.action, ReadCrd):
+                await self._read_crd(tracked)
+                return 0.0 if tracked.crd is not Crd.UNREADABLE else await self._show_unreadable_crd(key, tracked)
+            requeue_after = await self._act(view, decision)
+        except ConflictError:
+            await self._refresh(key)
+            requeue_after = 0.0
+        except NotFoundError:
+            self.remove(key, resource.uid)
+            requeue_after = None
+        finally:
+            self._metrics.pass_done(self._clock.monotonic() - started)
+        return requeue_after
+
+    def _decide(self, view: _View) -> Decision:
+        return decide(view.resource, view.observation, view.facts, self._clock.now(), self._policy)
+
+    async def _show_unreadable_crd(self, key: Key, tracked: Tracked) -> float:
+        """Tell that the CRD could not be read, then try again."""
+        resource = self.store.get(key)
+        if resource is not None:
+            view = self._gather(resource, tracked)
+            decision = self._decide(view)
+            if isinstance(decision.action, ReadCrd):
+                await self._write_status(view, decision.status)
+        return CRD_RETRY
+
+    def _gather(self, resource: ImageCache, tracked: Tracked) -> _View:
+        found = self._accounts.account_for(resource)
+        monotonic = self._clock.monotonic()
+        obstacle = found if isinstance(found, Verdict) else None
+        account = found if isinstance(found, Account) else None
+        if account is not tracked.account:
+            self._leave(resource.key, tracked)
+            tracked.account = account
+        identity = account.identity if account is not None else None
+        tracked.limiter = self._accounts.limiter(identity.location) if identity is not None else None
+        observation = self._observe(resource, tracked)
+        trouble = self._write_trouble(tracked, monotonic)
+        asked = tracked.reconcile_seen
+        return _View(
+            resource,
+            tracked,
+            observation,
+            Facts(
+                identity=identity,
+                obstacle=obstacle,
+                other_holder=self._other_holder(resource, observation, account),
+                crd=tracked.crd,
+                slot_granted=tracked.limiter is not None and tracked.limiter.granted(resource.key),
+                write_trouble=trouble,
+                answer=tracked.answer,
+                in_flight=tracked.deleting is not None,
+                since_request=monotonic - tracked.anchor[1] if tracked.anchor is not None else 0.0,
+                since_good_look=account.since_good_look() if account is not None else 0.0,
+                waiting=monotonic - tracked.since,
+                reconcile_handled=asked is not None and (account is None or account.list_begun >= asked[1]),
+            ),
+        )
+
+    def _observe(self, resource: ImageCache, tracked: Tracked) -> Observation:
+        account, cache_id, name = tracked.account, cache_id_of(resource), resource.spec.name
+        if account is None or (cache_id is None and name is None):
+            return Awaited(Look.LIST)
+        if cache_id is not None:
+            proof_after = tracked.deletion_seen if tracked.deletion_seen is not None else NEVER
+            return account.observe(cache_id, not_before=tracked.write_answered, proof_after=proof_after)
+        assert name is not None
+        return account.observe_name(name, not_before=tracked.since)
+
+    def _other_holder(self, resource: ImageCache, observation: Observation, account: Account | None) -> Key | None:
+        cache_id = observation.cache.id if isinstance(observation, Present) else cache_id_of(resource)
+        if cache_id is None or account is None or account.identity is None:
+            return None
+        claim: Claim = (account.identity.location, cache_id)
+        if moved(resource.status.seen_by, account.identity) is not None:
+            return None
+        sees = isinstance(observation, Present) or resource.status.seen_by is not None
+        return self.store.other_holder(resource, claim, sees=sees)
+
+    def _write_trouble(self, tracked: Tracked, monotonic: float) -> Trouble | None:
+        account, own = tracked.account, tracked.trouble
+        if account is None:
+            return None
+        if own is not None and (monotonic >= own.until or own.generation != account.generation):
+            own = tracked.trouble = None
+        return own.trouble if own is not None else account.write_trouble()
+
+    def _ask_for_slot(self, view: _View) -> bool:
+        limiter, deleted_at = view.tracked.limiter, view.resource.deleted_at
+        assert limiter is not None
+        return limiter.request(view.resource.key, (DELETIONS_FIRST, deleted_at or datetime.max.replace(tzinfo=UTC)))
+
+    # --- act
+
+    async def _act(self, view: _View, decision: Decision) -> float | None:
+        key, tracked, action = view.resource.key, view.tracked, decision.action
+        self._attend(view, decision)
+        match action:
+            case AddFinalizer():
+                self._keep(await self._kubernetes.patch_object(key, finalizer_added(view.resource)))
+                return 0.0
+            case Release():
+                await self._release(view, action)
+                return None
+            case RequestDeletion():
+                await self._write_status(view, decision.status)
+                self._send_delete(view, action.cache_id)
+            case Confirm():
+                await self._write_status(view, decision.status)
+                self._send_get(key, tracked, action.cache_id)
+            case Nothing() | QueueWrite() | ReadCrd():
+                await self._write_status(view, decision.status)
+            case _:
+                assert_never(action)
+        return self._requeue_after(tracked, decision)
+
+    def _attend(self, view: _View, decision: Decision) -> None:
+        """Tell account and limiter what this object waits for."""
+        key, tracked = view.resource.key, view.tracked
+        if not isinstance(decision.action, QueueWrite | RequestDeletion) and tracked.limiter is not None:
+            tracked.limiter.withdraw(key)
+        if tracked.account is None:
+            return
+        tracked.account.set_moving(key, decision.in_motion)
+        asked = view.resource.reconcile_requested is not None and not view.facts.reconcile_handled
+        if asked or isinstance(view.observation, Awaited | Unknown):
+            self._expecting.setdefault(tracked.account, set()).add(key)
+
+    def _requeue_after(self, tracked: Tracked, decision: Decision) -> float | None:
+        """The decision's own time, or sooner when an obstacle to writing ends."""
+        times = [] if decision.requeue_after is None else [decision.requeue_after]
+        if tracked.trouble is not None:
+            times.append(max(tracked.trouble.until - self._clock.monotonic(), 0.0))
+        elif tracked.account is not None and tracked.account.write_trouble() is not None:
+            times.append(tracked.account.write_opens_in())
+        return min(times, default=None)
+
+    def _keep(self, body: dict[str, Any]) -> ImageCache:
+        """The object as a patch left it."""
+        resource = ImageCache.parse(body)
+        self._note(resource)
+        return resource
+
+    async def _write_status(self, view: _View, status: ImageCacheStatus) -> None:
+        """Write what differs, in one patch that fails when the object is not the one that was decided on."""
+        resource, tracked = view.resource, view.tracked
+        patch = status_patch(resource, status)
+        if patch is not None:
+            answer = view.facts.answer
+            self._keep(await self._kubernetes.patch_status(resource.key, patch))
+            if tracked.answer is answer:
+                tracked.answer = None
+            before, after = resource.status.condition(READY), status.condition(READY)
+            if after is not None and (before is None or before.reason != after.reason):
+                stalled = status.condition("Stalled") is not None
+                self._events.post(resource, Note(after.reason, after.message, warning=stalled))
+
+    async def _release(self, view: _View, release: Release) -> None:
+        resource = view.resource
+        body = await self._kubernetes.patch_object(resource.key, finalizer_removed(resource))
+        self._events.post(resource, release.note)
+        proven = view.tracked.account.proven_at(cache_id_of(resource)) if view.tracked.account is not None else None
+        lag = None if proven is None else self._clock.monotonic() - proven
+        assert resource.deleted_at is not None
+        self._metrics.released(release.outcome, (self._clock.now() - resource.deleted_at).total_seconds(), lag)
+        logger.info(
+            release.note.message,
+            extra={
+                "object": str(resource.key),
+                "cache_id": cache_id_of(resource),
+                "reason": release.outcome.value,
+            },
+        )
+        if (body.get("metadata") or {}).get("finalizers"):
+            self._keep(body)
+        else:
+            # The answer to the patch that took the last finalizer is the object's end; no event need tell it.
+            self.store.put(ImageCache.parse(body))
+            self.remove(resource.key, resource.uid)
+
+    async def _refresh(self, key: Key) -> None:
+        try:
+            self.upsert(await self._kubernetes.get_object(key))
+        except NotFoundError:
+            self.remove(key)
+
+    async def _read_crd(self, tracked: Tracked) -> None:
+        assert tracked.deletion_seen is not None
+        tracked.crd = await self._crd.read(tracked.deletion_seen)
+
+    # --- calls to the cloud, tracked
+
+    def _send_get(self, key: Key, tracked: Tracked, cache_id: str) -> None:
+        account = tracked.account
+        if tracked.getting is not None or account is None:
+            return
+
+        async def get() -> None:
+            try:
+                await account.get(cache_id)
+            finally:
+                tracked.getting = None
+                self.queue.mark_due(key)
+
+        tracked.getting = self._spawn(get(), f"get {key}")
+
+    def _send_delete(self, view: _View, cache_id: str) -> None:
+        key, tracked = view.resource.key, view.tracked
+        account, limiter = tracked.account, tracked.limiter
+        assert account is not None
+        assert limiter is not None
+        limiter.begin(key)
+        tracked.answer = None
+
+        async def delete() -> None:
+            answer: DeleteAnswer | None = None
+            try:
+                answer = await account.delete(cache_id, lambda: self._still_wanted(key, tracked))
+            finally:
+                limiter.end(sent=not isinstance(answer, NotDone) or answer.trouble.kind is TroubleKind.THROTTLED)
+                tracked.write_answered = self._clock.monotonic()
+                tracked.deleting = None
+                tracked.answer = answer
+                if isinstance(answer, NotDone):
+                    self._not_done(tracked, answer.trouble, account, limiter)
+                else:
+                    tracked.failures = 0
+                logger.info(
+                    "DELETE: %s",
+                    type(answer).__name__,
+                    extra={"object": str(key), "cache_id": cache_id, **_about(answer)},
+                )
+                account.set_moving(key, True)
+                self.queue.mark_due(key)
+
+        tracked.deleting = self._spawn(delete(), f"delete {key}")
+
+    def _still_wanted(self, key: Key, tracked: Tracked) -> bool:
+        """Asked right before the DELETE goes out: a word to retain, given while it waited for its turn, holds."""
+        resource = self.store.get(key)
+        return resource is not None and resource.uid == tracked.uid and resource.deleting and not resource.spec.retain
+
+    def _not_done(self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter) -> None:
+        """The DELETE was certainly not carried out: hold the next one until its obstacle may be gone."""
+        pause = min(WRITE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), WRITE_RETRY_MAX)
+        match trouble.kind:
+            case TroubleKind.THROTTLED:
+                limiter.pause(trouble.retry_after)
+                pause = limiter.paused_for()
+            case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
+                pause = WRITE_RETRY_MAX
+            case TroubleKind.CLOUD_UNAVAILABLE:
+                pause = min(pause, 30.0)
+            case TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
+                pass
+            case _:
+                assert_never(trouble.kind)
+        tracked.failures += 1
+        tracked.trouble = WriteTrouble(trouble, self._clock.monotonic() + pause, account.generation)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _leave(self, key: Key, tracked: Tracked) -> None:
+        """The object is no concern any more of the account and the limiter that it had."""
+        if tracked.limiter is not None:
+            tracked.limiter.withdraw(key)
+        if tracked.account is not None:
+            tracked.account.set_moving(key, False)
+            self._accounts.left(tracked.account, key)
+        tracked.account = tracked.limiter = None
+
+    async def stop(self, grace: float) -> None:
+        """Let passes end, and give calls to the cloud that are on their way the rest of `grace` seconds."""
+        deadline = self._clock.monotonic() + grace
+        await self.queue.stop(grace)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=max(deadline - self._clock.monotonic(), 0.1))
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+def _about(answer: DeleteAnswer | None) -> dict[str, str]:
+    """What a log line tells of an answer."""
+    found = {"request_id": getattr(answer, "request_id", None), "detail": getattr(answer, "message", None)}
+    return {name: value for name, value in found.items() if value}

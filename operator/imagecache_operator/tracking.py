@@ -1,0 +1,80 @@
+"""What this process remembers of one object beside its newest version. All of it may be lost: status has the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from imagecache_operator.account import Account
+from imagecache_operator.answers import DeleteAnswer
+from imagecache_operator.decision import Crd
+from imagecache_operator.limiter import WriteLimiter
+from imagecache_operator.observation import Trouble
+from imagecache_operator.resource import ImageCache
+
+NEVER = float("-inf")
+
+
+@dataclass(slots=True)
+class WriteTrouble:
+    """Why the last DELETE was not carried out, until when it is not tried again, and under which credentials."""
+
+    trouble: Trouble
+    until: float
+    generation: int
+
+
+@dataclass(slots=True)
+class Tracked:
+    """The memory of one object; times are monotonic seconds.
+
+    Attributes:
+        uid: another object of the same name is another story.
+        first_seen: when this process first saw the object.
+        deletion_seen: when it first saw the deletionTimestamp.
+        write_answered: when the last DELETE was answered or given up; looks that began earlier are not used.
+        anchor: `deletion.requestedAt` and when that was on the monotonic clock, so that a clock that jumps changes
+            nothing.
+        answer: of the newest DELETE, while it is not in the status yet.
+        crd, crd_read: what the CRD said, and when that look began.
+        deleting, getting: calls in flight.
+        trouble, failures: of DELETEs that were certainly not carried out.
+        reconcile_seen: the newest reconcile annotation, and when it was first seen.
+    """
+
+    uid: str
+    first_seen: float
+    deletion_seen: float | None = None
+    write_answered: float = NEVER
+    anchor: tuple[datetime, float] | None = None
+    answer: DeleteAnswer | None = None
+    crd: Crd = Crd.UNREAD
+    deleting: asyncio.Task[None] | None = None
+    getting: asyncio.Task[None] | None = None
+    trouble: WriteTrouble | None = None
+    failures: int = 0
+    reconcile_seen: tuple[str, float] | None = None
+    account: Account | None = None
+    limiter: WriteLimiter | None = None
+    ever_held: bool = field(default=False)
+
+    def notice(self, resource: ImageCache, *, now: datetime, monotonic: float) -> None:
+        """Take note of a new version."""
+        self.ever_held = self.ever_held or resource.has_finalizer
+        if resource.deleting and self.deletion_seen is None:
+            self.deletion_seen = monotonic
+        deletion = resource.status.deletion
+        requested = deletion.requested_at if deletion is not None else None
+        if requested is None:
+            self.anchor = None
+        elif self.anchor is None or self.anchor[0] != requested:
+            self.anchor = (requested, monotonic - max((now - requested).total_seconds(), 0.0))
+        asked = resource.reconcile_requested
+        if asked is not None and (self.reconcile_seen is None or self.reconcile_seen[0] != asked):
+            self.reconcile_seen = (asked, monotonic)
+
+    @property
+    def since(self) -> float:
+        """When the phase that the object is in was first seen: its life, or its deletion."""
+        return self.first_seen if self.deletion_seen is None else self.deletion_seen
