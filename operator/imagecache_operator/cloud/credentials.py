@@ -72,7 +72,7 @@ class Credentials:
             case AccessKey(access_key=access_key):
                 return f"ak-{_digest(access_key)}"
             case UserPassword(username=username, domain_name=domain_name):
-                return f"user-{_digest(f'{domain_name}\0{username}')}"
+                return f"user-{_digest(chr(0).join((domain_name, username)))}"
 
     @property
     def key_id(self) -> str:
@@ -126,7 +126,7 @@ def check_project_id(text: str) -> str:
 def check_cluster_id(text: str) -> str:
     """The uid of a cluster; raises ValueError."""
     return _check(
-        text.strip(), re.compile(r"[0-9A-Za-z-]{1,64}"), "must be the uid of a cluster, at most 64 characters"
+        text.strip(), re.compile(r"[0-9A-Za-z-]{1,64}"), "must be the uid of a cluster: at most 64 letters, digits, -"
     )
 
 

@@ -42,52 +42,18 @@ _EU_REGIONS = frozenset({"eu-west-101"})
 # Regions without an IAM endpoint of their own use the global one (cce-api section 8).
 _IAM_GLOBAL = "https://iam.myhuaweicloud.com"
 _IAM_REGIONS = frozenset(
-    [
-        "ae-ad-1",
-        "af-south-1",
-        "ap-southeast-1",
-        "ap-southeast-2",
-        "ap-southeast-3",
-        "ap-southeast-4",
-        "cn-east-2",
-        "cn-east-3",
-        "cn-east-4",
-        "cn-east-5",
-        "cn-north-1",
-        "cn-north-2",
-        "cn-north-4",
-        "cn-north-9",
-        "cn-north-12",
-        "cn-south-1",
-        "cn-south-2",
-        "cn-southwest-2",
-        "eu-west-0",
-        "la-north-2",
-        "la-south-2",
-        "me-east-1",
-        "my-kualalumpur-1",
-        "na-mexico-1",
-        "ru-moscow-1",
-        "sa-brazil-1",
-        "tr-west-1",
-    ]
+    """
+    ae-ad-1 af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 cn-east-2 cn-east-3 cn-east-4
+    cn-east-5 cn-north-1 cn-north-2 cn-north-4 cn-north-9 cn-north-12 cn-south-1 cn-south-2 cn-southwest-2 eu-west-0
+    la-north-2 la-south-2 me-east-1 my-kualalumpur-1 na-mexico-1 ru-moscow-1 sa-brazil-1 tr-west-1
+    """.split()
 )
 _STS_FALLBACK = "https://sts.cn-north-4.myhuaweicloud.com"
 _STS_REGIONS = frozenset(
-    [
-        "af-south-1",
-        "ap-southeast-1",
-        "ap-southeast-2",
-        "ap-southeast-3",
-        "ap-southeast-4",
-        "cn-east-3",
-        "cn-north-4",
-        "cn-south-1",
-        "cn-southwest-2",
-        "la-south-2",
-        "sa-brazil-1",
-        "tr-west-1",
-    ]
+    """
+    af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 cn-east-3 cn-north-4 cn-south-1
+    cn-southwest-2 la-south-2 sa-brazil-1 tr-west-1
+    """.split()
 )
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -121,7 +87,7 @@ class _Parts:
 
 def check_region(region: str) -> str:
     """The region, when it is one by its form; raises EndpointError else."""
-    if not re.fullmatch(REGION_PATTERN, region) or "\n" in region:
+    if not re.fullmatch(REGION_PATTERN, region):
         raise EndpointError("must be a region such as cn-north-4: lower-case letters, digits and hyphens, at most 63")
     return region
 
@@ -147,7 +113,7 @@ def check_endpoint(text: str) -> str:
 
 def _parse(url: str) -> _Parts:
     found = _URL.fullmatch(url)
-    if found is None or "\n" in url:
+    if found is None:
         raise EndpointError(
             "must be a URL such as https://cce.{region}.myhuaweicloud.com: https, a host, at most a port and a simple "
             "path; without user, query and fragment, and with no braces but {region}"
