@@ -207,6 +207,7 @@ class Reconciler:
         if resource is None or tracked is None:
             return None
         started = self._clock.monotonic()
+        result = "error"
         try:
             view = self._gather(resource, tracked)
             decision = self._decide(view)
@@ -218,14 +219,17 @@ class Reconciler:
                 await self._read_crd(tracked)
                 return 0.0 if tracked.crd is not Crd.UNREADABLE else await self._show_unreadable_crd(key, tracked)
             requeue_after = await self._act(view, decision)
+            result = "success"
         except ConflictError:
+            result = "conflict"
             await self._refresh(key)
             requeue_after = 0.0
         except NotFoundError:
+            result = "success"
             self.remove(key, resource.uid)
             requeue_after = None
         finally:
-            self._metrics.pass_done(self._clock.monotonic() - started)
+            self._metrics.pass_done(result, self._clock.monotonic() - started)
         return requeue_after
 
     def _decide(self, view: _View) -> Decision:

@@ -1,0 +1,157 @@
+"""Prometheus metrics (interface section 4). No label holds free text or an object's name or id.
+
+What can be counted when it is asked for is counted then, by a collector over the store; nothing is kept in step.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Count
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from imagecache_operator.accounts import Accounts
+from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.conditions import READY, STALLED
+from imagecache_operator.decision import Outcome
+from imagecache_operator.observation import CacheStatus
+from imagecache_operator.store import Store
+from imagecache_operator.workqueue import WorkQueue
+
+PREFIX = "imagecache_operator"
+OTHER = "Other"
+"""The label for a status word of the cloud that we do not know."""
+
+_OPERATIONS = {
+    Operation.LIST: "ListImageCaches",
+    Operation.GET: "ShowImageCache",
+    Operation.DELETE: "DeleteImageCache",
+}
+_DELETION_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, float("inf"))
+_LAG_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, float("inf"))
+
+
+class Metrics:
+    """Counts what happens."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        self._released = Counter(
+            f"{PREFIX}_released", "Objects let go, by why.", ["outcome"], registry=registry
+        )
+        self._deletion_duration = Histogram(
+            f"{PREFIX}_deletion_duration_seconds",
+            "From deletionTimestamp to the removal of the finalizer.",
+            buckets=_DELETION_BUCKETS,
+            registry=registry,
+        )
+        self._release_lag = Histogram(
+            f"{PREFIX}_release_lag_seconds",
+            "From the proof of absence to the removal of the finalizer.",
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+        self._requests = Counter(
+            f"{PREFIX}_cloud_requests", "Requests to the cloud.", ["account", "operation", "code"], registry=registry
+        )
+        self._request_duration = Histogram(
+            f"{PREFIX}_cloud_request_duration_seconds", "Requests to the cloud.", ["operation"], registry=registry
+        )
+        self._passes = Counter(f"{PREFIX}_reconcile", "Passes over an object.", ["result"], registry=registry)
+        self._pass_duration = Histogram(
+            f"{PREFIX}_reconcile_duration_seconds", "Passes over an object.", registry=registry
+        )
+        for outcome in Outcome:
+            self._released.labels(outcome.value)
+
+    def released(self, outcome: Outcome, duration: float, lag: float | None) -> None:
+        """An object was let go; both times in seconds, `lag` None when nothing had to be proven."""
+        self._released.labels(outcome.value).inc()
+        self._deletion_duration.observe(max(duration, 0.0))
+        if lag is not None:
+            self._release_lag.observe(lag)
+
+    def request(self, account: str, operation: Operation, code: str, seconds: float) -> None:
+        """A request to the cloud ended."""
+        name = _OPERATIONS[operation]
+        self._requests.labels(account, name, code).inc()
+        self._request_duration.labels(name).observe(seconds)
+
+    def pass_done(self, result: str, seconds: float) -> None:
+        """A pass over an object ended; `result` is `success`, `conflict` or `error`."""
+        self._passes.labels(result).inc()
+        self._pass_duration.observe(seconds)
+
+    def watch(self, store: Store, queue: WorkQueue, accounts: Accounts, clock: Clock) -> None:
+        """Count these whenever the metrics are asked for."""
+        self.registry.register(_State(store, queue, accounts, clock))
+
+
+class _State(Collector):
+    def __init__(self, store: Store, queue: WorkQueue, accounts: Accounts, clock: Clock) -> None:
+        self._store = store
+        self._queue = queue
+        self._accounts = accounts
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._objects()
+        yield from self._cloud()
+        depth = GaugeMetricFamily(f"{PREFIX}_queue_depth", "Objects that are due or being worked on.")
+        depth.add_metric([], len(self._queue))
+        yield depth
+
+    def _objects(self) -> Iterator[Metric]:
+        caches: Count[tuple[str, str]] = Count()
+        stalled: Count[str] = Count()
+        deleting, oldest, now = 0, 0.0, self._clock.now()
+        for resource in self._store:
+            status = resource.status
+            ready = status.condition(READY)
+            word = status.cache_status or ""
+            known = word if not word or word in CacheStatus else OTHER
+            caches[known, ready.status if ready is not None else "Unknown"] += 1
+            if (condition := status.condition(STALLED)) is not None:
+                stalled[condition.reason] += 1
+            if resource.deleted_at is not None:
+                deleting += 1
+                oldest = max(oldest, (now - resource.deleted_at).total_seconds())
+        yield _family("caches", "Objects by the cloud's status and readiness.", ["cache_status", "ready"], caches)
+        yield _family("stalled", "Objects that wait for a person.", ["reason"], Count({(r,): n for r, n in stalled.items()}))
+        yield _single("deletions_in_progress", "Objects that are being deleted.", deleting)
+        yield _single("oldest_deletion_seconds", "Age of the oldest deletion, 0 without any.", oldest)
+
+    def _cloud(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily(f"{PREFIX}_cloud_writes_waiting", "Objects that wait for a write slot.", labels=["account"])
+        used = GaugeMetricFamily(f"{PREFIX}_quota_used", "Caches in the account.", labels=["account"])
+        age = GaugeMetricFamily(
+            f"{PREFIX}_last_observation_age_seconds", "Since the last good look at the cloud.", labels=["account"]
+        )
+        count: Count[str] = Count()
+        ages: dict[str, float] = {}
+        for account in self._accounts:
+            count[account.label] += account.quota_used
+            ages[account.label] = max(ages.get(account.label, 0.0), account.since_good_look())
+        for label, seconds in ages.items():
+            used.add_metric([label], count[label])
+            age.add_metric([label], seconds)
+            waiting.add_metric([label], self._accounts.writes_waiting())
+        yield from (waiting, used, age)
+
+
+def _family(name: str, text: str, labels: list[str], counts: Count[tuple[str, ...]]) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
+    for values, number in counts.items():
+        family.add_metric(list(values), number)
+    return family
+
+
+def _single(name: str, text: str, value: float) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", text)
+    family.add_metric([], value)
+    return family
