@@ -260,7 +260,7 @@ class Account:
         if session is None:
             return
         begun = self._clock.monotonic()
-        answer = await session.gate.run(
+        answer: Cache | NotThere | Trouble = await session.gate.run(
             Operation.GET,
             cache_id,
             lambda: session.client.get(cache_id),

@@ -70,7 +70,7 @@ class Accounts:
                 self._sessions,
                 clock=self._clock,
                 intervals=self._intervals,
-                on_look=lambda account, change: self._on_look(account, change),
+                on_look=self._looked,
             )
             self._accounts[placement] = account
             self._users[account] = set()
@@ -94,7 +94,7 @@ class Accounts:
     def limiter(self, location: Location) -> WriteLimiter:
         """The write limiter of a location, whatever the credentials."""
         if location not in self._limiters:
-            self._limiters[location] = WriteLimiter(self._writes_per_minute, self._clock, lambda key: self._wake(key))
+            self._limiters[location] = WriteLimiter(self._writes_per_minute, self._clock, self._granted)
         return self._limiters[location]
 
     def limiter_at(self, seen_by: SeenBy) -> WriteLimiter:
@@ -104,6 +104,12 @@ class Accounts:
     def writes_waiting(self) -> int:
         """How many objects wait for a write slot."""
         return sum(limiter.waiting for limiter in self._limiters.values())
+
+    def _looked(self, account: Account, change: Change) -> None:
+        self._on_look(account, change)
+
+    def _granted(self, key: Key) -> None:
+        self._wake(key)
 
     async def stop(self) -> None:
         """End all pollers."""

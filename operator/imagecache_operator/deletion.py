@@ -65,7 +65,8 @@ def finalize(resource: ImageCache, observation: Observation, facts: Facts, now: 
 
 def retry_pause(attempts: int, policy: Policy) -> float:
     """Seconds between the DELETE with that number and the next: one rule for all that may have been carried out."""
-    return policy.delete_retry_after * min(2 ** min(attempts - 1, RETRY_FACTOR_MAX), RETRY_FACTOR_MAX)
+    doublings = min(max(attempts - 1, 0), RETRY_FACTOR_MAX)
+    return policy.delete_retry_after * min(2.0**doublings, RETRY_FACTOR_MAX)
 
 
 def _recorded(status: ImageCacheStatus, answer: DeleteAnswer | None) -> ImageCacheStatus:

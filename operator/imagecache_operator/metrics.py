@@ -6,7 +6,8 @@ What can be counted when it is asked for is counted then, by a collector over th
 from __future__ import annotations
 
 from collections import Counter as Count
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -23,6 +24,7 @@ from imagecache_operator.store import Store
 from imagecache_operator.workqueue import WorkQueue
 
 PREFIX = "imagecache_operator"
+_WORDS = frozenset(status.value for status in CacheStatus)
 OTHER = "Other"
 """The label for a status word of the cloud that we do not know."""
 
@@ -30,9 +32,14 @@ _OPERATIONS = {
     Operation.LIST: "ListImageCaches",
     Operation.GET: "ShowImageCache",
     Operation.DELETE: "DeleteImageCache",
+    Operation.PROJECT: "ListProjects",
+    Operation.TOKEN: "CreateToken",
 }
 _DELETION_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, float("inf"))
 _LAG_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, float("inf"))
+
+
+_Labels = TypeVar("_Labels", bound=tuple[str, ...])
 
 
 class Metrics:
@@ -41,9 +48,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         registry = self.registry
-        self._released = Counter(
-            f"{PREFIX}_released", "Objects let go, by why.", ["outcome"], registry=registry
-        )
+        self._released = Counter(f"{PREFIX}_released", "Objects let go, by why.", ["outcome"], registry=registry)
         self._deletion_duration = Histogram(
             f"{PREFIX}_deletion_duration_seconds",
             "From deletionTimestamp to the removal of the finalizer.",
@@ -114,7 +119,7 @@ class _State(Collector):
             status = resource.status
             ready = status.condition(READY)
             word = status.cache_status or ""
-            known = word if not word or word in CacheStatus else OTHER
+            known = word if not word or word in _WORDS else OTHER
             caches[known, ready.status if ready is not None else "Unknown"] += 1
             if (condition := status.condition(STALLED)) is not None:
                 stalled[condition.reason] += 1
@@ -122,12 +127,16 @@ class _State(Collector):
                 deleting += 1
                 oldest = max(oldest, (now - resource.deleted_at).total_seconds())
         yield _family("caches", "Objects by the cloud's status and readiness.", ["cache_status", "ready"], caches)
-        yield _family("stalled", "Objects that wait for a person.", ["reason"], Count({(r,): n for r, n in stalled.items()}))
+        yield _family(
+            "stalled", "Objects that wait for a person.", ["reason"], Count({(r,): n for r, n in stalled.items()})
+        )
         yield _single("deletions_in_progress", "Objects that are being deleted.", deleting)
         yield _single("oldest_deletion_seconds", "Age of the oldest deletion, 0 without any.", oldest)
 
     def _cloud(self) -> Iterator[Metric]:
-        waiting = GaugeMetricFamily(f"{PREFIX}_cloud_writes_waiting", "Objects that wait for a write slot.", labels=["account"])
+        waiting = GaugeMetricFamily(
+            f"{PREFIX}_cloud_writes_waiting", "Objects that wait for a write slot.", labels=["account"]
+        )
         used = GaugeMetricFamily(f"{PREFIX}_quota_used", "Caches in the account.", labels=["account"])
         age = GaugeMetricFamily(
             f"{PREFIX}_last_observation_age_seconds", "Since the last good look at the cloud.", labels=["account"]
@@ -144,7 +153,7 @@ class _State(Collector):
         yield from (waiting, used, age)
 
 
-def _family(name: str, text: str, labels: list[str], counts: Count[tuple[str, ...]]) -> Metric:
+def _family(name: str, text: str, labels: list[str], counts: Mapping[_Labels, int]) -> Metric:
     family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
     for values, number in counts.items():
         family.add_metric(list(values), number)

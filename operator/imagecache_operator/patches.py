@@ -36,7 +36,7 @@ def merge_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str
 def finalizer_added(resource: ImageCache) -> list[dict[str, Any]]:
     """A JSON patch that appends our finalizer."""
     if resource.finalizers:
-        append = {"op": "add", "path": "/metadata/finalizers/-", "value": FINALIZER}
+        append: dict[str, Any] = {"op": "add", "path": "/metadata/finalizers/-", "value": FINALIZER}
     else:
         append = {"op": "add", "path": "/metadata/finalizers", "value": [FINALIZER]}
     return [_same_version(resource), append]

@@ -28,11 +28,8 @@ from imagecache_operator.cloud.responses import (
     retry_after,
     trouble_of,
 )
-from imagecache_operator.cloud.transport import certainly_not_sent
+from imagecache_operator.cloud.transport import certainly_not_sent, fetch
 from imagecache_operator.observation import Cache, Trouble, TroubleKind
-
-BODY_BYTES_MAX = 32 * 2**20
-"""Bytes of an answer that are read: 1,000 caches of 20 long images each fit, an endless body does not."""
 
 PATH = "/v5/imagecaches"
 
@@ -168,19 +165,9 @@ class CloudClient:
             self._meter(operation, outcome, self._clock.monotonic() - started)
 
     async def _send(self, method: str, path: str) -> httpx.Response:
-        """Send, and read the body up to its limit; `httpx.Response.content` is then at hand."""
         request = self._http.build_request(
             method,
             self._endpoint + path,
             headers={"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
         )
-        response = await self._http.send(request, auth=self._auth, stream=True)
-        try:
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > BODY_BYTES_MAX:
-                    raise httpx.ReadError(f"the answer is larger than {BODY_BYTES_MAX >> 20} MiB")
-        finally:
-            await response.aclose()
-        return httpx.Response(response.status_code, headers=response.headers, content=bytes(body), request=request)
+        return await fetch(self._http, request, self._auth)

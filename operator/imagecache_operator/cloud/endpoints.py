@@ -42,18 +42,52 @@ _EU_REGIONS = frozenset({"eu-west-101"})
 # Regions without an IAM endpoint of their own use the global one (cce-api section 8).
 _IAM_GLOBAL = "https://iam.myhuaweicloud.com"
 _IAM_REGIONS = frozenset(
-    """
-    ae-ad-1 af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 cn-east-2 cn-east-3 cn-east-4
-    cn-east-5 cn-north-1 cn-north-2 cn-north-4 cn-north-9 cn-north-12 cn-south-1 cn-south-2 cn-southwest-2 eu-west-0
-    la-north-2 la-south-2 me-east-1 my-kualalumpur-1 na-mexico-1 ru-moscow-1 sa-brazil-1 tr-west-1
-    """.split()
+    [
+        "ae-ad-1",
+        "af-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-southeast-3",
+        "ap-southeast-4",
+        "cn-east-2",
+        "cn-east-3",
+        "cn-east-4",
+        "cn-east-5",
+        "cn-north-1",
+        "cn-north-2",
+        "cn-north-4",
+        "cn-north-9",
+        "cn-north-12",
+        "cn-south-1",
+        "cn-south-2",
+        "cn-southwest-2",
+        "eu-west-0",
+        "la-north-2",
+        "la-south-2",
+        "me-east-1",
+        "my-kualalumpur-1",
+        "na-mexico-1",
+        "ru-moscow-1",
+        "sa-brazil-1",
+        "tr-west-1",
+    ]
 )
 _STS_FALLBACK = "https://sts.cn-north-4.myhuaweicloud.com"
 _STS_REGIONS = frozenset(
-    """
-    af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 cn-east-3 cn-north-4 cn-south-1
-    cn-southwest-2 la-south-2 sa-brazil-1 tr-west-1
-    """.split()
+    [
+        "af-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-southeast-3",
+        "ap-southeast-4",
+        "cn-east-3",
+        "cn-north-4",
+        "cn-south-1",
+        "cn-southwest-2",
+        "la-south-2",
+        "sa-brazil-1",
+        "tr-west-1",
+    ]
 )
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

@@ -30,6 +30,8 @@ class Operation(StrEnum):
     LIST = "cce:imageCache:list"
     GET = "cce:imageCache:get"
     DELETE = "cce:imageCache:delete"
+    PROJECT = "iam:projects:listProjects"
+    TOKEN = "iam:tokens:create"  # noqa: S105 (the name of an action)
 
 
 class KeyGate:
@@ -72,8 +74,8 @@ class KeyGate:
         self,
         operation: Operation,
         subject: str,
-        call: Callable[[], Awaitable[T]],
-        trouble_in: Callable[[T], Trouble | None],
+        call: Callable[[], Awaitable[T | Trouble]],
+        trouble_in: Callable[[T | Trouble], Trouble | None],
     ) -> T | Trouble:
         """Make the call when the gate lets it through, else return why not.
 
@@ -93,8 +95,8 @@ class KeyGate:
         self,
         operation: Operation,
         subject: str,
-        call: Callable[[], Awaitable[T]],
-        trouble_in: Callable[[T], Trouble | None],
+        call: Callable[[], Awaitable[T | Trouble]],
+        trouble_in: Callable[[T | Trouble], Trouble | None],
     ) -> T | Trouble:
         async with self._own, self._total:
             # Asked inside: while this call waited for its turn, another one may have been refused.

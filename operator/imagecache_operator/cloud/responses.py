@@ -94,13 +94,14 @@ def _code_and_message(body: Mapping[str, Any]) -> tuple[str, str]:
     return clip(code, 64), clip(message)
 
 
-def trouble_of(error: CloudError, *, who: str, action: str) -> Trouble:
+def trouble_of(error: CloudError, *, who: str, action: str, api: str = "image cache API") -> Trouble:
     """Sort an error by who must act; the sentences say what is wrong and what to do.
 
     Args:
         error: the answer.
         who: the identity that asked, as a person should read it.
         action: the permission that the call needs (cce-api section 9).
+        api: what should have been found at the endpoint.
     """
     match error.status:
         case 429:
@@ -122,7 +123,7 @@ def trouble_of(error: CloudError, *, who: str, action: str) -> Trouble:
         case status if status in {404, 405} or status < 400:
             return Trouble(
                 TroubleKind.ENDPOINT_INVALID,
-                f"There is no image cache API at this endpoint ({error}): check region and endpoint.",
+                f"There is no {api} at this endpoint ({error}): check region and endpoint.",
             )
         case _:
             return Trouble(TroubleKind.REQUEST_REJECTED, f"The cloud rejected the request ({error}).")

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar, assert_never
 
 import httpx
 
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.auth import SignatureAuth, TokenAuth
 from imagecache_operator.cloud.client import CloudClient, Meter
-from imagecache_operator.cloud.credentials import AccessKey, Credentials, CredentialsError, CredentialsSource
+from imagecache_operator.cloud.credentials import (
+    AccessKey,
+    Credentials,
+    CredentialsError,
+    CredentialsSource,
+    UserPassword,
+)
 from imagecache_operator.cloud.endpoints import EndpointError, Endpoints
-from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate
-from imagecache_operator.cloud.iam import IamError, find_account_id, find_project_id
+from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
+from imagecache_operator.cloud.iam import IamError, Token, find_account_id, find_project_id, issue_token
 from imagecache_operator.identity import Identity, Location
 from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.placement import Placement
+
+_Found: TypeAlias = tuple[httpx.Auth, str, str | None]
+"""How requests are authenticated, the project, and the account where it can be told."""
+
+ACCOUNT_RETRY = 600.0
+"""Seconds after which an account that could not be told is asked for again."""
 
 ACCOUNT_LOOKUP_TIMEOUT = 3.0
 """Seconds that the look-up of the account may take; identities compare by credential where it cannot be told."""
@@ -67,6 +81,8 @@ class Sessions:
         self._last: Credentials | None = None
         self._complaint = ""
         self._gates: dict[Credentials, KeyGate] = {}
+        self._asking = asyncio.Lock()
+        self._account_ids: dict[tuple[str, str], tuple[float, str | None]] = {}
 
     def version(self) -> Credentials | None:
         """The credentials as they are; those read last when they cannot be read now, None when they never could."""
@@ -88,11 +104,104 @@ class Sessions:
         except (CredentialsError, EndpointError) as error:
             kind = TroubleKind.ENDPOINT_INVALID if isinstance(error, EndpointError) else TroubleKind.CREDENTIALS_INVALID
             return Trouble(kind, str(error))
-        except IamError as error:
-            return error.trouble
+
+    async def _open(self, placement: Placement, credentials: Credentials) -> Session | Trouble:
+        endpoints = self._endpoints.overridden(
+            region=credentials.region, cce=credentials.cce_endpoint, iam=credentials.iam_endpoint
+        )
+        cce, iam = endpoints.cce(placement.region), endpoints.iam(placement.region)
+        gate = self._gate(credentials)
+        match credentials.secret:
+            case AccessKey() as key:
+                sts = endpoints.sts(placement.region)
+                found = await self._for_key(placement, credentials, key, gate, iam, sts)
+            case UserPassword() as user:
+                found = await self._for_user(placement, user, gate, iam)
+            case _:
+                assert_never(credentials.secret)
+        if isinstance(found, Trouble):
+            return found
+        auth, project_id, account_id = found
+        client = CloudClient(
+            self._http,
+            cce,
+            auth,
+            who=credentials.who,
+            request_timeout=self._timeout,
+            clock=self._clock,
+            meter=self._meter,
+        )
+        location = Location(endpoint=cce, region=placement.region, project_id=project_id)
+        return Session(credentials, Identity(location, account_id, credentials.fingerprint), client, gate)
+
+    async def _for_key(
+        self, placement: Placement, credentials: Credentials, key: AccessKey, gate: KeyGate, iam: str, sts: str
+    ) -> _Found | Trouble:
+        unscoped = SignatureAuth(key, None, self._clock)
+        project_id = placement.project_id
+        if project_id is None:
+            answer = await gate.run(
+                Operation.PROJECT,
+                placement.region,
+                lambda: _caught(
+                    find_project_id(
+                        self._http, iam, unscoped, placement.region, who=credentials.who, within=self._timeout
+                    )
+                ),
+                _trouble_in,
+            )
+            if isinstance(answer, Trouble):
+                return answer
+            project_id = answer
+        account_id = await self._account_id(credentials, unscoped, iam, sts)
+        return SignatureAuth(key, project_id, self._clock), project_id, account_id
+
+    async def _for_user(self, placement: Placement, user: UserPassword, gate: KeyGate, iam: str) -> _Found | Trouble:
+        scope = {"name": placement.region} if placement.project_id is None else {"id": placement.project_id}
+
+        async def issue() -> Token:
+            return await issue_token(self._http, iam, user, scope=scope, now=self._clock.now(), within=self._timeout)
+
+        token = await gate.run(Operation.TOKEN, str(scope), lambda: _caught(issue()), _trouble_in)
+        if isinstance(token, Trouble):
+            return token
+        project_id = placement.project_id or token.project_id
+        if project_id is None:
+            return Trouble(
+                TroubleKind.ENDPOINT_INVALID,
+                f"The token from {iam} names no project: set spec.projectID or IMAGECACHE_PROJECT_ID.",
+            )
+        return TokenAuth(issue, self._clock, token=token, project_id=project_id), project_id, token.account_id
+
+    async def _account_id(self, credentials: Credentials, auth: SignatureAuth, iam: str, sts: str) -> str | None:
+        """Asked once per key, whatever the number of places; once more after a while when it could not be told."""
+        which = (credentials.fingerprint, iam)
+        async with self._asking:
+            asked, account_id = self._account_ids.get(which, (float("-inf"), None))
+            if account_id is None and self._clock.monotonic() - asked > ACCOUNT_RETRY:
+                account_id = await find_account_id(
+                    self._http, iam, sts, auth, who=credentials.who, within=ACCOUNT_LOOKUP_TIMEOUT / 2
+                )
+                self._account_ids[which] = (self._clock.monotonic(), account_id)
+            return account_id
 
     def _gate(self, credentials: Credentials) -> KeyGate:
         """The gate of these credentials; those of former ones are dropped, which is what leaves the slow lane."""
         if credentials not in self._gates:
             self._gates = {credentials: KeyGate(self._clock, self._total)}
         return self._gates[credentials]
+
+
+T = TypeVar("T")
+
+
+async def _caught(asked: Awaitable[T]) -> T | Trouble:
+    """The answer, or the trouble in the stead of an exception, as gates have it."""
+    try:
+        return await asked
+    except IamError as error:
+        return error.trouble
+
+
+def _trouble_in(answer: object) -> Trouble | None:
+    return answer if isinstance(answer, Trouble) else None

@@ -19,6 +19,10 @@ CONNECT_TIMEOUT_MAX = 10.0
 """Seconds for connecting, at most: a host that does not answer a SYN in that time will not do so later."""
 
 
+BODY_BYTES_MAX = 32 * 2**20
+"""Bytes of an answer that are read: 1,000 caches of 20 long images each fit, an endless body does not."""
+
+
 class AnswerLostError(aiohttp.ClientPayloadError):
     """The connection broke after the request had gone out: nobody knows whether it was carried out."""
 
@@ -38,7 +42,6 @@ def open_client(request_timeout: float) -> httpx.AsyncClient:
     Args:
         request_timeout: seconds for each phase of a request; the whole of it is limited by the caller.
     """
-
     tls = ssl.create_default_context()
 
     def session() -> aiohttp.ClientSession:
@@ -54,6 +57,24 @@ def open_client(request_timeout: float) -> httpx.AsyncClient:
         follow_redirects=False,
         trust_env=False,
     )
+
+
+async def fetch(http: httpx.AsyncClient, request: httpx.Request, auth: httpx.Auth | None) -> httpx.Response:
+    """Send, and read the body up to its limit; `httpx.Response.content` is then at hand.
+
+    Raises:
+        httpx.ReadError: the body is longer than `BODY_BYTES_MAX`, besides all that httpx raises.
+    """
+    response = await http.send(request, auth=auth, stream=True)
+    try:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise httpx.ReadError(f"the answer is larger than {BODY_BYTES_MAX >> 20} MiB")
+    finally:
+        await response.aclose()
+    return httpx.Response(response.status_code, headers=response.headers, content=bytes(body), request=request)
 
 
 def certainly_not_sent(error: BaseException) -> bool:
