@@ -12,11 +12,15 @@ from imagecache_operator.status import SeenBy
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds where the spec is silent, and whom the operator's own credentials serve (None: everybody)."""
+    """What holds where the spec is silent, and whom the operator's own credentials serve (None: everybody).
+
+    `trouble` says why the credentials, which may name region and project, cannot be read; None when they can.
+    """
 
     region: str | None = None
     project_id: str | None = None
     namespaces: frozenset[str] | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ def place(resource: ImageCache, defaults: Defaults) -> Placement | Verdict:
             "allow it with IMAGECACHE_OWN_CREDENTIALS_NAMESPACES.",
         )
     region = spec.region or defaults.region
+    if region is None and defaults.trouble is not None:
+        return Verdict(Reason.CREDENTIALS_INVALID, defaults.trouble)
     if region is None:
         return Verdict(
             Reason.ENDPOINT_INVALID, "No region is known: set spec.region, or IMAGECACHE_REGION for the operator."

@@ -140,6 +140,16 @@ class Reconciler:
             )
         self._wake_rivals(known)
 
+    def vanished(self, body: dict[str, Any]) -> None:
+        """The watch saw the end of an object."""
+        meta = body["metadata"]
+        self.remove(Key(meta["namespace"], meta["name"]), meta["uid"])
+
+    def look_at_all(self) -> None:
+        """Something changed that concerns every object."""
+        for resource in self.store:
+            self.queue.mark_due(resource.key)
+
     def seed_limiters(self) -> None:
         """After the first complete list: count the writes of a former process that may still fill the window."""
         now = self._clock.now()

@@ -299,7 +299,8 @@ class Endpoints:
     """Where one set of credentials may be used.
 
     `region` is the one for which a CCE endpoint without `{region}` holds; the templates are None for Huawei's own
-    endpoints; `cce_by_region` comes second to `cce_template`; `allowed` are the hosts beside those of the templates.
+    endpoints; `cce_by_region` serves regions for which `cce_template` does not hold; `allowed` are the hosts beside
+    those of the templates.
     """
 
     region: str | None = None
@@ -312,7 +313,9 @@ class Endpoints:
 
     def cce(self, region: str) -> str:
         """The base URL of CCE, without a trailing slash; raises EndpointError when it must not be used."""
-        if self.cce_template is None and region in self.cce_by_region:
+        template = self.cce_template
+        elsewhere = template is None or (REGION_PLACE not in template and region != self.region)
+        if elsewhere and region in self.cce_by_region:
             return self._require(cce_endpoint(self.cce_by_region[region], region, region))
         return self._require(cce_endpoint(self.cce_template, self.region, region))
 

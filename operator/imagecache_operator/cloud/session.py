@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar, assert_never
 
 import httpx
@@ -25,7 +25,7 @@ from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
 from imagecache_operator.cloud.iam import IamError, Token, find_account_id, find_project_id, issue_token
 from imagecache_operator.identity import Identity, Location
 from imagecache_operator.observation import Trouble, TroubleKind
-from imagecache_operator.placement import Placement
+from imagecache_operator.placement import Defaults, Placement
 
 _Found: TypeAlias = tuple[httpx.Auth, str, str | None]
 """How requests are authenticated, the project, and the account where it can be told."""
@@ -95,6 +95,16 @@ class Sessions:
         else:
             self._complaint = ""
         return self._last
+
+    def defaults(self, settings: Defaults) -> Defaults:
+        """What holds where a spec is silent: what the credentials' place says, then the settings."""
+        credentials = self.version()
+        if credentials is None:
+            return replace(settings, trouble=self._complaint)
+        region = credentials.region or settings.region
+        # A project belongs to one region: that of the settings says nothing about another region.
+        project = credentials.project_id or (settings.project_id if region == settings.region else None)
+        return replace(settings, region=region, project_id=project)
 
     async def open(self, placement: Placement) -> Session | Trouble:
         """A session for that place, with the credentials as they are now."""

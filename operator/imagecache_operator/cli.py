@@ -1,0 +1,78 @@
+"""The command line: `run` and `crd`. Wrong settings are one sentence each on stderr, and exit status 2."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from imagecache_operator import __version__
+from imagecache_operator.settings import PREFIX, Settings, SettingsError, flag_of, load_settings, variable_of
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    options = vars(_parser().parse_args(arguments))
+    match options.pop("command"):
+        case "crd":
+            from imagecache_operator.crd import crd_yaml
+
+            sys.stdout.write(crd_yaml())
+            return 0
+        case _:
+            return _run({name: text for name, text in options.items() if text is not None})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="imagecache-operator", description="Huawei Cloud CCE image caches as objects."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="run the controller",
+        description="Run the controller. Each flag stands for an environment variable and wins over it.",
+    )
+    for name, field in Settings.model_fields.items():
+        variable = variable_of(name)
+        if variable.startswith(PREFIX):
+            # Switches need no value: `--allow-http`.
+            switch: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
+            text = (field.description or "").replace("%", "%%")
+            run.add_argument(flag_of(variable), dest=variable, metavar="VALUE", help=text, **switch)
+    commands.add_parser("crd", help="print the CustomResourceDefinition")
+    return parser
+
+
+def _run(flags: dict[str, str]) -> int:
+    try:
+        settings, odd = load_settings(flags)
+    except SettingsError as error:
+        return _complain(error.faults, EXIT_USAGE)
+    # Imported here, because it takes most of a second and `--help` and wrong settings need none of it.
+    from imagecache_operator.http_server import AddressTakenError
+    from imagecache_operator.kubernetes_config import KubernetesConfigError
+    from imagecache_operator.logs import set_up_logging
+    from imagecache_operator.run import run
+
+    set_up_logging(as_json=settings.log_json, level=settings.log_level)
+    _complain(odd, 0)
+    try:
+        asyncio.run(run(settings))
+    except (KubernetesConfigError, AddressTakenError) as error:
+        return _complain([str(error)], EXIT_USAGE)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _complain(sentences: Sequence[str], status: int) -> int:
+    for sentence in sentences:
+        sys.stderr.write(f"imagecache-operator: {sentence}\n")
+    return status
