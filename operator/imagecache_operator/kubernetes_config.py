@@ -44,7 +44,7 @@ class Login:
         self._configuration = configuration
         self._offered: str | None = None
 
-    async def __call__(self, **_: Any) -> kopf.ConnectionInfo:
+    async def log_in(self, **_: Any) -> kopf.ConnectionInfo:
         """Called by kopf at the start, and whenever the API server has refused the last credentials."""
         settings = await self._configuration.auth_settings()
         header: str = settings.get("BearerToken", {}).get("value") or ""

@@ -123,8 +123,8 @@ class Reconciler:
             return
         self._note(resource)
 
-    def remove(self, key: Key, uid: str | None = None) -> None:
-        """The object is gone from the cluster."""
+    def remove(self, key: Key, uid: str | None = None, *, released: bool = False) -> None:
+        """The object is gone from the cluster; `released`: because we let it go."""
         known = self.store.get(key)
         if known is None or (uid is not None and known.uid != uid):
             return
@@ -133,7 +133,7 @@ class Reconciler:
         self.queue.forget(key)
         if tracked is not None:
             self._leave(key, tracked)
-        if known.has_finalizer and known.status.image_cache_id is not None:
+        if not released and known.has_finalizer and known.status.image_cache_id is not None:
             logger.warning(
                 "Object vanished although our finalizer held it; its cache is left alone",
                 extra={"object": str(key), "cache_id": known.status.image_cache_id},
@@ -406,8 +406,7 @@ class Reconciler:
             self._keep(body)
         else:
             # The answer to the patch that took the last finalizer is the object's end; no event need tell it.
-            self.store.put(ImageCache.parse(body))
-            self.remove(resource.key, resource.uid)
+            self.remove(resource.key, resource.uid, released=True)
 
     async def _refresh(self, key: Key) -> None:
         try:

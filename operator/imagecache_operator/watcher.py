@@ -87,7 +87,7 @@ class Watcher:
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-        kopf.on.login(registry=registry)(self._login)
+        kopf.on.login(registry=registry)(self._login.log_in)
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def changed(event: kopf.RawEvent, **_: Any) -> None:

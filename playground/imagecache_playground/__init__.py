@@ -1,0 +1,1 @@
+"""The operator's surroundings on one machine: control plane, cloud and operator as processes, for demo and tests."""
