@@ -11,7 +11,6 @@ from cce_simulator.behaviours import Refusal
 from cce_simulator.caches import CREATING, DELETING, Cache, CacheStore, ProjectCaches
 from cce_simulator.clock import Clock
 from cce_simulator.creation import is_name, read_creation
-from cce_simulator.errors import ErrorShape
 from cce_simulator.gate import Caller
 from cce_simulator.incoming import Incoming
 from cce_simulator.journal import Call
@@ -54,10 +53,8 @@ class ImageCacheApi:
             case "CreateImageCache":
                 return self._create(incoming, caller, project, call)
             case "ListImageCaches":
-                call.work_done = True
                 return self._list(incoming, own, project, view)
             case "ShowImageCache":
-                call.work_done = True
                 return self._show(own, cache_id, view)
             case _:
                 return self._delete(own, cache_id, call)
@@ -125,13 +122,14 @@ class ImageCacheApi:
         switches = self._live.now.switches
         caches = [cache for cache in (*own.gone, *own.by_id.values()) if name in {None, cache.name}]
         _order(caches, switches)
-        details = [self._past(cache, at) for cache in caches]
+        hidden = DELETING if switches.list_deleting == "no" else None
+        details = [self._past(cache, at, hidden) for cache in caches]
         return documents.many([detail for detail in details if detail is not None], switches)
 
-    def _past(self, cache: Cache, at: float) -> bytes | None:
+    def _past(self, cache: Cache, at: float, hidden: str | None = None) -> bytes | None:
         switches = self._live.now.switches
         moment = cache.status_at(at)
-        if moment is None or moment.status is None:
+        if moment is None or moment.status is None or moment.status == hidden:
             return None
         return dump(documents.document(cache, switches, status=moment.status, message=moment.message))
 
@@ -183,10 +181,9 @@ class ImageCacheApi:
                 return errors.cce(429, errors.LOCKED, message)
 
     def _not_found(self, cache_id: str) -> Answer:
-        shape: ErrorShape = self._live.now.switches.not_found_shape
-        return errors.error(
-            404, shape, code=errors.NOT_FOUND, message=f"Resource not found: image cache {cache_id} does not exist."
-        )
+        switches = self._live.now.switches
+        message = f"Resource not found: image cache {cache_id} does not exist."
+        return errors.error(404, switches.not_found_shape, code=switches.not_found_code, message=message)
 
 
 def _refused(refusal: Refusal, cache: Cache) -> Answer:

@@ -140,7 +140,7 @@ class CacheStore:
         own.counts[cache.status] += 1
         own.created_total += 1
         own.version += 1
-        cache.history.append(Moment(now, cache.status, cache.message))
+        cache.history.append(Moment(cache.created, cache.status, cache.message))
         self._schedule(cache, now)
         return cache
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from cce_simulator import delivery
 from cce_simulator.answers import Answer, json_answer
 from cce_simulator.behaviours import parse_build_behaviour, parse_delete_behaviour
-from cce_simulator.caches import Cache, CacheStore
+from cce_simulator.caches import CREATING, DELETING, Cache, CacheStore
 from cce_simulator.clock import Clock
 from cce_simulator.faults import Faults, parse_fault
 from cce_simulator.identity import Directory
@@ -23,7 +23,15 @@ from cce_simulator.settings import LiveSettings, parse_settings
 from cce_simulator.throttle import Throttle
 
 PREFIX = "/_control/"
-type_of_handler = Callable[[str, Any, dict[str, str]], Answer]
+# Gets the rest of the path (a cache id or a fault number), the body and the query.
+Handler = Callable[[str, Any, dict[str, str]], Answer]
+
+
+class Port(Protocol):
+    """The listening socket, as far as the control path orders it about."""
+
+    async def close_for(self, seconds: float, *, spared: object) -> None:
+        """Refuse connections for a while and cut those that are open, but for one."""
 
 
 class NotHereError(Exception):
@@ -50,8 +58,10 @@ class Control:
         self._faults = faults
         self._throttle = throttle
         self._live = live
+        # Set by whoever listens.
+        self.port: Port | None = None
         self._report = Report(directory, store, journal, faults, throttle, live, clock)
-        self._routes: dict[tuple[str, str], type_of_handler] = {
+        self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "state"): self._state,
             ("GET", "calls"): self._calls,
             ("DELETE", "calls"): self._clear_calls,
@@ -74,11 +84,12 @@ class Control:
         self._store.advance()
         text = await request.read()
         what, slash, name = request.path.removeprefix(PREFIX).partition("/")
-        route = self._routes.get((request.method, what + slash))
         try:
-            if route is None:
-                raise NotHereError(f"{request.method} {request.path} is not part of the control path.")
-            answer = route(name, json.loads(text) if text else {}, dict(request.query))
+            body = json.loads(text) if text else {}
+            if (request.method, what + slash) == ("POST", "close-port"):
+                return await self._close_port(request, body)
+            route = self._routes.get((request.method, what + slash), _no_route)
+            answer = route(request.path if route is _no_route else name, body, dict(request.query))
         except NotHereError as error:
             answer = json_answer(404, {"error": str(error)})
         except MalformedError as error:
@@ -156,7 +167,8 @@ class Control:
         else:
             cache.message = message
             self._store.touch(cache)
-            if delete is not None or build is not None:
+            concerned = {DELETING: delete, CREATING: build}.get(status)
+            if concerned is not None:
                 self._store.reschedule(cache)
         return json_answer(200, {"cache": self._report.cache(cache)})
 
@@ -213,9 +225,25 @@ class Control:
             raise NotHereError(f"There is no fault '{name}'.")
         return json_answer(200, {"cleared": 1})
 
+    async def _close_port(self, request: web.BaseRequest, body: Any) -> web.StreamResponse:
+        """Answer when the port is closed already; this connection is the only one left, and it ends with the answer."""
+        fields = Fields(body, "body")
+        seconds = fields.number("seconds", 1.0)
+        fields.done()
+        if self.port is None:
+            raise NotHereError("This simulator does not listen on a port.")
+        await self.port.close_for(seconds, spared=request.protocol)
+        response = delivery.whole(json_answer(200, {"closed_for_seconds": seconds}), "control")
+        response.force_close()
+        return response
+
     def _pause(self, _name: str, body: Any, _query: dict[str, str]) -> Answer:
         fields = Fields(body, "body")
         seconds = fields.optional_number("seconds")
         fields.done()
         self._faults.pause(seconds)
         return json_answer(200, {"paused": self._faults.is_paused()})
+
+
+def _no_route(path: str, _body: Any, _query: dict[str, str]) -> Answer:
+    raise NotHereError(f"{path} with this method is not part of the control path.")

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from cce_simulator import errors
-from cce_simulator.answers import JSON_TYPE, Answer, json_answer
+from cce_simulator.answers import JSON_TYPE, NO_HEADERS, Answer, json_answer
 from cce_simulator.errors import code_for
 from cce_simulator.faults import FaultSpec, Variant
 from cce_simulator.gate import token_refused
@@ -46,14 +46,29 @@ async def truncated(request: web.BaseRequest, answer: Answer, request_id: str) -
 async def held(request: web.BaseRequest, seconds: float) -> web.Response:
     """Nothing, but slowly: keep the connection until the client leaves or the time is over."""
     deadline = asyncio.get_running_loop().time() + seconds if seconds else float("inf")
-    while request.transport is not None and asyncio.get_running_loop().time() < deadline:
+    # aiohttp tells of a client that left only by taking the transport away.
+    while request.transport is not None and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(_WATCH_SECONDS)
     return cut(request)
 
 
 def instead(spec: FaultSpec) -> Answer | None:
     """The answer that a fault gives in the stead of the true one; None when it gives the true one."""
-    headers = {} if spec.retry_after is None else {"Retry-After": spec.retry_after}
+    match spec.kind:
+        case "redirect":
+            return Answer(302, b"", None, {"Location": spec.location})
+        case "empty_200":
+            return Answer(200, b"", JSON_TYPE)
+        case "garbage":
+            return errors.garbage()
+        case "wrong_shape":
+            return _misshapen(spec.variant)
+        case _:
+            return _refusal(spec)
+
+
+def _refusal(spec: FaultSpec) -> Answer | None:
+    headers = NO_HEADERS if spec.retry_after is None else {"Retry-After": spec.retry_after}
     message = spec.message or "A fault that was ordered."
     match spec.kind:
         case "status":
@@ -63,19 +78,9 @@ def instead(spec: FaultSpec) -> Answer | None:
             return errors.html(spec.status, message, headers)
         case "gateway_404":
             return errors.not_published(headers)
-        case "redirect":
-            return Answer(302, b"", None, {"Location": spec.location})
-        case "empty_200":
-            return Answer(200, b"", JSON_TYPE)
-        case "garbage":
-            return errors.garbage(200)
-        case "wrong_shape":
-            return _misshapen(spec.variant)
         case "unauthorized":
-            if spec.code is None:
-                return token_refused()
-            return errors.gateway(401, spec.code, message)
-        case "lost_answer" | "refused" | "slow" | "hang" | "truncated" | "stale_reads" | "stale_list_drop":
+            return token_refused() if spec.code is None else errors.gateway(401, spec.code, message)
+        case _:
             return None
 
 

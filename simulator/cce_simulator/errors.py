@@ -108,6 +108,6 @@ def not_published(headers: Mapping[str, str] = NO_HEADERS) -> Answer:
     return gateway(404, NOT_PUBLISHED, "API not found", headers)
 
 
-def garbage(status: int) -> Answer:
+def garbage() -> Answer:
     """A body that claims to be JSON and is not."""
-    return Answer(status, b"\x00<<<upstream sent nonsense>>>", JSON_TYPE)
+    return Answer(200, b"\x00<<<upstream sent nonsense>>>", JSON_TYPE)

@@ -48,7 +48,9 @@ class FaultSpec:
     skip: int = 0
     # Hit so many calls; None: no bound.
     times: int | None = None
-    # Last so many seconds from the order; None: no bound. Seconds of faults are never scaled.
+    # Begin so many seconds after the order. Seconds of faults are never scaled.
+    after_seconds: float = 0.0
+    # Last so many seconds from the beginning; None: no bound.
     for_seconds: float | None = None
     # slow: the delay. hang: the longest hold, 0 for until the client leaves. stale_reads: the age.
     seconds: float = 1.0
@@ -77,6 +79,7 @@ class Ordered:
 
     number: int
     spec: FaultSpec
+    since: float
     until: float | None
     passed: int = 0
     hits: int = 0
@@ -109,8 +112,9 @@ class Faults:
 
     def order(self, spec: FaultSpec) -> Ordered:
         """Put a fault at the end."""
-        until = None if spec.for_seconds is None else self._clock.monotonic() + spec.for_seconds
-        ordered = Ordered(next(self._numbers), spec, until)
+        since = self._clock.monotonic() + spec.after_seconds
+        until = None if spec.for_seconds is None else since + spec.for_seconds
+        ordered = Ordered(next(self._numbers), spec, since, until)
         self._queue.append(ordered)
         return ordered
 
@@ -121,7 +125,7 @@ class Faults:
         now = self._clock.monotonic()
         self._queue = [ordered for ordered in self._queue if not ordered.is_spent(now)]
         for ordered in self._queue:
-            if not ordered.matches(call):
+            if now < ordered.since or not ordered.matches(call):
                 continue
             if ordered.passed < ordered.spec.skip:
                 ordered.passed += 1
@@ -169,6 +173,7 @@ def parse_fault(fields: Fields) -> FaultSpec:
         credential=fields.optional_text("credential"),
         skip=fields.integer("skip", 0),
         times=fields.optional_integer("times"),
+        after_seconds=fields.number("after_seconds", 0.0),
         for_seconds=fields.optional_number("for_seconds"),
         seconds=fields.number("seconds", 0.0 if kind == "hang" else 1.0),
         when=fields.choice("when", ("before", "after"), "before"),

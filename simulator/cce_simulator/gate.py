@@ -115,7 +115,7 @@ class Gate:
 def _check_security_token(wanted: str | None, given: str | None) -> None:
     if wanted is None:
         return
-    if given is None or not hmac.compare_digest(wanted.encode(), given.encode()):
+    if given is None or not hmac.compare_digest(wanted.encode(), given.encode(errors="surrogateescape")):
         raise signatures.SignatureError("the security token is missing or wrong")
 
 

@@ -42,6 +42,9 @@ class Call:
     duration: float = 0.0
 
 
+_FIELDS = tuple(field.name for field in dataclasses.fields(Call))
+
+
 class Journal:
     """Calls in order of arrival; the oldest are dropped beyond the capacity."""
 
@@ -75,7 +78,7 @@ class Journal:
 
     def since(self, number: int) -> list[dict[str, Any]]:
         """The calls with a higher sequence number."""
-        return [dataclasses.asdict(call) for call in self._calls if call.seq > number]
+        return [{name: getattr(call, name) for name in _FIELDS} for call in self._calls if call.seq > number]
 
     def clear(self) -> None:
         """Forget the calls; the numbers go on, so that `since` stays true."""

@@ -15,6 +15,7 @@ from cce_simulator.behaviours import (
     parse_build_behaviour,
     parse_delete_behaviour,
 )
+from cce_simulator.faults import FaultSpec, parse_fault
 from cce_simulator.parsing import Fields, MalformedError
 from cce_simulator.settings import Settings, parse_settings
 
@@ -93,6 +94,7 @@ class Scenario:
     accounts: tuple[AccountSeed, ...]
     caches: tuple[CacheSeed, ...] = ()
     settings: Settings = dataclasses.field(default_factory=Settings)
+    faults: tuple[FaultSpec, ...] = ()
 
 
 DEFAULT_ACCOUNTS = (
@@ -129,6 +131,7 @@ def parse_scenario(document: Any) -> Scenario:
         accounts=accounts,
         caches=tuple(parse_cache(item) for item in fields.objects("caches")),
         settings=parse_settings(fields, Settings()),
+        faults=tuple(parse_fault(item) for item in fields.objects("faults")),
     )
     fields.done()
     _check_unique("project id", [project.id for account in accounts for project in account.projects])

@@ -59,7 +59,7 @@ def canonical_request(
 
 def sign(secret_key: str, date: str, canonical: str) -> str:
     """Steps 6 and 7."""
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = hashlib.sha256(canonical.encode(errors="surrogateescape")).hexdigest()
     text = f"{ALGORITHM}\n{date}\n{digest}"
     return hmac.new(secret_key.encode(), text.encode(), hashlib.sha256).hexdigest()
 

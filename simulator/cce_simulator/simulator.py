@@ -35,11 +35,13 @@ class Simulator:
             self.store.add(seed, seed.project or self.directory.default_project.id)
         self.journal = Journal(clock)
         self.faults = Faults(clock)
+        for fault in scenario.faults:
+            self.faults.order(fault)
         self.throttle = Throttle(clock, self.live)
         self._gate = Gate(self.directory, clock, self.live)
         self._iam = Iam(self.directory, clock)
         self._api = ImageCacheApi(self.store, clock, self.live)
-        self._control = Control(
+        self.control = Control(
             directory=self.directory,
             store=self.store,
             journal=self.journal,
@@ -52,7 +54,7 @@ class Simulator:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request: the control path, or an API call that is logged."""
         if request.raw_path.startswith(PREFIX):
-            return await self._control.handle(request)
+            return await self.control.handle(request)
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
@@ -118,9 +120,9 @@ class Simulator:
 
     def _work(self, incoming: Incoming, call: Call, view: View) -> Answer:
         """What the cloud does, all refusals included."""
+        if incoming.operation == UNKNOWN_OPERATION:
+            return errors.not_published()
         try:
-            if incoming.operation == UNKNOWN_OPERATION:
-                raise RefusedError(errors.not_published())
             if incoming.operation == "CreateToken":
                 return self._iam.create_token(incoming, call)
             caller = self._gate.admit(incoming)

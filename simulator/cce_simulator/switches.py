@@ -31,6 +31,8 @@ class Switches:
     delete_in_use: Literal["accepted", 400, 409, 423] = "accepted"
     # Sections 3 and 4.1: body of the 404 for an id that is not there.
     not_found_shape: Literal["errorCode", "error_code", "kubernetes", "empty"] = "errorCode"
+    # Sections 3 and 4.2: "error code: not recorded anywhere"; the table has these three.
+    not_found_code: Literal["CCE.01404001", "CCE.02404001", "CCE.03404001"] = "CCE.01404001"
     # Section 4.2: "Duplicate cache name code itself is unknown".
     duplicate_name: Literal[409, 400] = 409
     # Sections 2 and 4.2: "a 50-limit hit could be 400 or 403".

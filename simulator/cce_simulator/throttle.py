@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 from collections import defaultdict, deque
 from typing import assert_never
 
@@ -64,7 +65,7 @@ def retry_after(form: RetryAfter, wait: float, now: float) -> dict[str, str]:
         case "absent":
             return {}
         case "decimal":
-            return {"Retry-After": f"{wait:.3f}"}
+            return {"Retry-After": f"{math.ceil(wait * 1000) / 1000:.3f}"}
         case "integer":
             return {"Retry-After": str(int(wait) + 1)}
         case "date":
