@@ -141,9 +141,32 @@ class Reconciler:
         self._wake_rivals(known)
 
     def vanished(self, body: dict[str, Any]) -> None:
-        """The watch saw the end of an object."""
-        meta = body["metadata"]
-        self.remove(Key(meta["namespace"], meta["name"]), meta["uid"])
+        """The watch saw the end of an object.
+
+        One that was gone before our finalizer could be put on it, and that asked for the deletion of a cache by its
+        id, gets it all the same: its ghost goes through the same table, best effort, in memory. Any other object that
+        is gone leads to no DELETE: what is only remembered may be wrong by now.
+        """
+        try:
+            resource = ImageCache.parse(body)
+        except (ValidationError, KeyError, ValueError):
+            return
+        key, tracked = resource.key, self._tracked.get(resource.key)
+        if tracked is not None and tracked.uid != resource.uid:
+            return
+        held = resource.has_finalizer or resource.status.conditions or (tracked is not None and tracked.ever_held)
+        self.remove(key, resource.uid)
+        if not held and resource.spec.image_cache_id is not None and not resource.spec.retain:
+            logger.warning(
+                "Object was gone before the finalizer was on it; its cache is deleted all the same",
+                extra={"object": str(key), "cache_id": resource.spec.image_cache_id},
+            )
+            self._tracked[key] = Tracked(resource.uid, first_seen=self._clock.monotonic(), ghost=True)
+            self._note(resource.as_ghost(self._clock.now()))
+
+    def real_objects(self) -> dict[Key, str]:
+        """The uids of all objects that should be in the cluster."""
+        return {key: tracked.uid for key, tracked in self._tracked.items() if not tracked.ghost}
 
     def look_at_all(self) -> None:
         """Something changed that concerns every object."""
@@ -236,7 +259,8 @@ class Reconciler:
             requeue_after = 0.0
         except NotFoundError:
             result = "success"
-            self.remove(key, resource.uid)
+            if self._tracked.get(key) is tracked:
+                self.remove(key, resource.uid)
             requeue_after = None
         finally:
             self._metrics.pass_done(result, self._clock.monotonic() - started)
@@ -378,6 +402,10 @@ class Reconciler:
         patch = status_patch(resource, status)
         if patch is not None:
             answer = view.facts.answer
+            if tracked.ghost:
+                self._note(resource.with_status(status))
+                tracked.answer = None
+                return
             self._keep(await self._kubernetes.patch_status(resource.key, patch))
             if tracked.answer is answer:
                 tracked.answer = None
@@ -388,7 +416,9 @@ class Reconciler:
 
     async def _release(self, view: _View, release: Release) -> None:
         resource = view.resource
-        body = await self._kubernetes.patch_object(resource.key, finalizer_removed(resource))
+        body: dict[str, Any] = {}
+        if not view.tracked.ghost:
+            body = await self._kubernetes.patch_object(resource.key, finalizer_removed(resource))
         self._events.post(resource, release.note)
         proven = view.tracked.account.proven_at(cache_id_of(resource)) if view.tracked.account is not None else None
         lag = None if proven is None else self._clock.monotonic() - proven

@@ -70,7 +70,7 @@ class Relister:
 
     async def _list(self) -> None:
         """Take over all versions, then look for objects that vanished while nobody watched."""
-        before = {resource.key: resource.uid for resource in self._reconciler.store}
+        before = self._reconciler.real_objects()
         there: set[Key] = set()
         for namespace in self._namespaces:
             async for body in self._kubernetes.list_objects(namespace):

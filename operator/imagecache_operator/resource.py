@@ -7,7 +7,7 @@ must still be deletable.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,14 @@ class ImageCache:
     def deleting(self) -> bool:
         """Whether the object is being deleted."""
         return self.deleted_at is not None
+
+    def as_ghost(self, now: datetime) -> ImageCache:
+        """The object as it would be, had our finalizer been there in time to hold it."""
+        return replace(self, deleted_at=self.deleted_at or now, finalizers=(FINALIZER,))
+
+    def with_status(self, status: ImageCacheStatus) -> ImageCache:
+        """The next version, with that status."""
+        return replace(self, status=status, resource_version=str(int(self.resource_version) + 1))
 
     @property
     def has_finalizer(self) -> bool:

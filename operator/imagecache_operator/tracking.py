@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from imagecache_operator.account import Account
@@ -41,6 +41,8 @@ class Tracked:
         deleting, getting: calls in flight.
         trouble, failures: of DELETEs that were certainly not carried out.
         reconcile_seen: the newest reconcile annotation, and when it was first seen.
+        ever_held: whether any version that was seen carried our finalizer.
+        ghost: the object was gone before our finalizer was on it; what is left of it lives in memory only.
     """
 
     uid: str
@@ -57,7 +59,8 @@ class Tracked:
     reconcile_seen: tuple[str, float] | None = None
     account: Account | None = None
     limiter: WriteLimiter | None = None
-    ever_held: bool = field(default=False)
+    ever_held: bool = False
+    ghost: bool = False
 
     def notice(self, resource: ImageCache, *, now: datetime, monotonic: float) -> None:
         """Take note of a new version."""
