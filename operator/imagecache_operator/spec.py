@@ -54,10 +54,10 @@ class RecreateOn(StrEnum):
 class PullSecretRef(Model):
     """A Secret with image pull credentials for the build."""
 
-    name: str = Field(description="Name of the Secret.", min_length=1, max_length=253)
+    name: str = Field(description="Name of the Secret, 1 to 253 characters.", min_length=1, max_length=253)
     namespace: str | None = Field(
         default=None,
-        description="Namespace of the Secret; the object's own when absent. Others must be allowed by the "
+        description="Namespace of the Secret, at most 63 characters; the object's own when absent. Others must be allowed by the "
         "operator's setting IMAGECACHE_PULL_SECRET_NAMESPACES.",
         max_length=63,
     )
@@ -69,14 +69,14 @@ class Build(Model):
     cluster_id: str | None = Field(
         default=None,
         alias="clusterID",
-        description="UID of the Autopilot cluster that builds the cache; else from the credentials or the "
-        "operator's settings.",
+        description="UID of the Autopilot cluster that builds the cache, 1 to 64 characters; when absent, from the "
+        "credentials or the operator's settings.",
         min_length=1,
         max_length=64,
     )
     pull_secret_refs: tuple[PullSecretRef, ...] = Field(
         default=(),
-        description="Image pull credentials for the build, at most 20.",
+        description="Secrets with image pull credentials for the build, at most 20; none when absent.",
         max_length=20,
     )
 
@@ -84,7 +84,9 @@ class Build(Model):
 class CredentialsSecretRef(Model):
     """The Secret whose credentials are used for this object."""
 
-    name: str = Field(description="Name of a Secret in the same namespace.", min_length=1, max_length=253)
+    name: str = Field(
+        description="Name of a Secret in the same namespace, 1 to 253 characters.", min_length=1, max_length=253
+    )
 
 
 class ImageCacheSpec(Model):
@@ -93,15 +95,16 @@ class ImageCacheSpec(Model):
     image_cache_id: str | None = Field(
         default=None,
         alias="imageCacheID",
-        description="Bind to the existing cache with this id; nothing is created. Never changes. "
-        "Exclusive with name and images.",
+        description="Bind to the existing cache with this id (36 characters in groups of 8-4-4-4-12); nothing is "
+        "created. Never changes. Exclusive with name and images; no default.",
         pattern=CACHE_ID_PATTERN,
         max_length=36,
     )
     name: str | None = Field(
         default=None,
-        description="The cache's name in the cloud, 1 to 128 characters, unique per tenant and region. Without "
-        "images: bind to the existing cache of this name. With images: default metadata.name. Never changes.",
+        description="The cache's name in the cloud, unique per tenant and region: 1 to 128 of a-z, 0-9 and -, a letter "
+        "first, no - at the end. Without images: bind to the existing cache of this name; no default. With images: "
+        "metadata.name when absent. Never changes.",
         pattern=CACHE_NAME_PATTERN,
         min_length=1,
         max_length=128,
@@ -109,44 +112,51 @@ class ImageCacheSpec(Model):
     images: tuple[str, ...] | None = Field(
         default=None,
         description="Have a cache with these images, a set of 1 to 20 references of at most 512 characters; it "
-        "is created when it is not there. May change only with SpecChanged in recreateOn.",
+        "is created when it is not there. Without them, the object binds to an existing cache. May change only with "
+        "SpecChanged in recreateOn.",
         min_length=1,
         max_length=20,
     )
     size_gib: int | None = Field(
         default=None,
         alias="sizeGiB",
-        description="Disk size in GiB, 20 to 400; 20 when absent. It holds unpacked images: three times the sum "
+        description="With images: disk size in GiB, 20 to 400; 20 when absent. May change only with SpecChanged in "
+        "recreateOn. It holds unpacked images: three times the sum "
         "of the image sizes is a good start.",
         ge=20,
         le=400,
     )
     retention_days: int | None = Field(
         default=None,
-        description="Days until the cloud deletes the cache by itself, 0 to 10000; 0, which is also meant when "
-        "absent, keeps it for ever.",
+        description="With images: days until the cloud deletes the cache by itself, 0 to 10000; 0, which is also "
+        "meant when absent, keeps it for ever. May change only with SpecChanged in recreateOn.",
         ge=0,
         le=10000,
     )
-    build: Build | None = Field(default=None, description="How the cloud builds the cache.")
+    build: Build | None = Field(
+        default=None,
+        description="With images: how the cloud builds the cache; as the operator is set up when absent. May change "
+        "only with SpecChanged in recreateOn.",
+    )
     region: str | None = Field(
         default=None,
-        description="Region where the cache lives; else from the credentials or the operator's settings. "
-        "Never changes.",
+        description="Region where the cache lives, 1 to 63 of a-z, 0-9 and -; when absent, from the credentials or "
+        "the operator's settings. Never changes.",
         pattern=REGION_PATTERN,
         max_length=63,
     )
     project_id: str | None = Field(
         default=None,
         alias="projectID",
-        description="Project where the cache lives, 32 hexadecimal digits; else from the credentials or the "
-        "operator's settings. Never changes.",
+        description="Project where the cache lives, 32 hexadecimal digits of 0-9 and a-f; when absent, from the "
+        "credentials or the operator's settings. Never changes.",
         pattern=PROJECT_PATTERN,
         max_length=32,
     )
     credentials_secret_ref: CredentialsSecretRef | None = Field(
         default=None,
-        description="Secret in the same namespace with the credentials to use; else the operator's own.",
+        description="Secret in the same namespace with the credentials to use; when absent, the operator's own are "
+        "used. May change.",
     )
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE,
@@ -155,7 +165,8 @@ class ImageCacheSpec(Model):
     )
     management_policy: ManagementPolicy = Field(
         default=ManagementPolicy.MANAGE,
-        description="Manage (default), or Observe: read only, nothing in the cloud is created or deleted.",
+        description="Manage (default), or Observe: read only, nothing in the cloud is created or deleted, also when "
+        "this object is deleted. May change.",
     )
     adoption_policy: AdoptionPolicy | None = Field(
         default=None,
