@@ -57,8 +57,8 @@ class PullSecretRef(Model):
     name: str = Field(description="Name of the Secret, 1 to 253 characters.", min_length=1, max_length=253)
     namespace: str | None = Field(
         default=None,
-        description="Namespace of the Secret, at most 63 characters; the object's own when absent. Others must be allowed by the "
-        "operator's setting IMAGECACHE_PULL_SECRET_NAMESPACES.",
+        description="Namespace of the Secret, at most 63 characters; the object's own when absent. Others must be "
+        "allowed by the operator's setting IMAGECACHE_PULL_SECRET_NAMESPACES.",
         max_length=63,
     )
 
