@@ -11,3 +11,7 @@ class ApiError(ControlPlaneError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"the API server answered {status}: {message}")
         self.status = status
+
+
+class NotAvailableError(ControlPlaneError):
+    """One source cannot give the programs; the message is the reason, and the next source is asked."""

