@@ -189,7 +189,7 @@ class _ServingThread(threading.Thread):
         self._simulator = simulator
         self._bound: queue.Queue[int | OSError] = queue.Queue()
         self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     def run(self) -> None:
         with contextlib.closing(self._loop):
@@ -206,13 +206,13 @@ class _ServingThread(threading.Thread):
     def stop(self) -> None:
         """End the serving and the thread."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._stop.set)
+            self._loop.call_soon_threadsafe(self._stopping.set)
         self.join()
 
     async def _serve(self) -> None:
         try:
             async with listening(self._simulator, _HOST, 0) as port:
                 self._bound.put(port)
-                await self._stop.wait()
+                await self._stopping.wait()
         except OSError as error:
             self._bound.put(error)
