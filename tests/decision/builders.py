@@ -157,9 +157,7 @@ def requested(
     return deleting(status=status | {"deletion": deletion}, **changes)
 
 
-def present(
-    status: CacheStatus | str = CacheStatus.AVAILABLE, *, identity: Identity = US, **cache: Any
-) -> Present:
+def present(status: CacheStatus | str = CacheStatus.AVAILABLE, *, identity: Identity = US, **cache: Any) -> Present:
     """The cache is there, in that status."""
     return Present(Cache(**({"id": ID, "name": "web", "status": status} | cache)), identity, begun=100.0)
 

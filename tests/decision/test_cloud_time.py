@@ -17,7 +17,9 @@ MOMENT = datetime(2024, 11, 25, 6, 32, 34, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param("2024-11-25 06:32:34.923248 +0000 UTC", MOMENT.replace(microsecond=923248), id="the vendor's page"),
+        pytest.param(
+            "2024-11-25 06:32:34.923248 +0000 UTC", MOMENT.replace(microsecond=923248), id="the vendor's page"
+        ),
         pytest.param("2024-11-25 06:32:34 +0000 UTC", MOMENT, id="Go, whole seconds"),
         pytest.param("2024-11-25 06:32:34.9 +0000 UTC", MOMENT.replace(microsecond=900000), id="Go, one digit"),
         pytest.param(
@@ -74,9 +76,7 @@ def test_what_we_write_is_what_we_read(moment: datetime) -> None:
         pytest.param(datetime(9999, 12, 31, tzinfo=UTC), 10000, None, id="beyond all calendars"),
     ],
 )
-def test_the_retention_counts_from_the_creation(
-    created: datetime | None, days: int, expected: datetime | None
-) -> None:
+def test_the_retention_counts_from_the_creation(created: datetime | None, days: int, expected: datetime | None) -> None:
     """None when it never ends or cannot be told."""
     cache = Cache("id", "name", CacheStatus.AVAILABLE, created_at=created, retention_days=days)
     assert cache.expires_at == expected

@@ -40,9 +40,7 @@ RECONCILING = {
 }
 
 
-def told(
-    verdict: Verdict, former: tuple[Condition, ...] = (), generation: int = 3
-) -> dict[str, Condition]:
+def told(verdict: Verdict, former: tuple[Condition, ...] = (), generation: int = 3) -> dict[str, Condition]:
     """The conditions by type."""
     shown = conditions_for(verdict, former=former, generation=generation, now=NOW)
     by_type = {condition.type: condition for condition in shown}

@@ -7,12 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from imagecache_operator.answers import Accepted, Gone
-from imagecache_operator.decision import Confirm, Crd, Nothing, Outcome, Release
-from imagecache_operator.identity import Identity
-from imagecache_operator.observation import CacheStatus, Observation, TroubleKind
-from imagecache_operator.resource import ImageCache
 from tests.decision.builders import (
     DELETED,
     GET_AWAITED,
@@ -38,6 +32,12 @@ from tests.decision.builders import (
     says,
     trouble,
 )
+
+from imagecache_operator.answers import Accepted, Gone
+from imagecache_operator.decision import Confirm, Crd, Nothing, Outcome, Release
+from imagecache_operator.identity import Identity
+from imagecache_operator.observation import CacheStatus, Observation, TroubleKind
+from imagecache_operator.resource import ImageCache
 
 NOTHING_YET: dict[str, Any] = {}
 LATE = DELETED + timedelta(seconds=1800)
@@ -128,9 +128,7 @@ def test_an_absence_seen_by_another_identity_does_not_replace_who_saw_it() -> No
 
 def test_an_absence_by_a_stranger_after_our_delete_still_proves_nothing() -> None:
     """That the DELETE was answered does not make the stranger's word count."""
-    decision = Case(
-        requested(asked(accepted=True, seen=True)), absent(STRANGER), facts={"identity": STRANGER}
-    ).decide()
+    decision = Case(requested(asked(accepted=True, seen=True)), absent(STRANGER), facts={"identity": STRANGER}).decide()
     assert conditions(decision) == says("NotFound", stalled=True)
 
 
@@ -265,7 +263,9 @@ def _late(case: Case) -> Case:
             Case(requested(asked(error="refused: locked")), present()), "DeleteRefused", id="the cloud keeps refusing"
         ),
         pytest.param(
-            Case(requested(asked(accepted=True, seen=True)), present()), "DeleteReverted", id="the cloud keeps reverting"
+            Case(requested(asked(accepted=True, seen=True)), present()),
+            "DeleteReverted",
+            id="the cloud keeps reverting",
         ),
         pytest.param(Case(observation=trouble(TroubleKind.THROTTLED)), "Throttled", id="throttled all the time"),
         pytest.param(Case(observation=trouble(TroubleKind.CLOUD_UNAVAILABLE)), "CloudUnavailable", id="no connection"),

@@ -7,12 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from imagecache_operator.conditions import Reason, Verdict
-from imagecache_operator.decision import Crd, Nothing, Outcome, Release, RequestDeletion
-from imagecache_operator.names import FINALIZER
-from imagecache_operator.observation import Awaited, CacheStatus, Look, Observation, TroubleKind, Unlisted
-from imagecache_operator.resource import Key
 from tests.decision.builders import (
     ELSEWHERE,
     ID,
@@ -33,6 +27,12 @@ from tests.decision.builders import (
     says,
     trouble,
 )
+
+from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.decision import Crd, Nothing, Outcome, Release, RequestDeletion
+from imagecache_operator.names import FINALIZER
+from imagecache_operator.observation import Awaited, CacheStatus, Look, Observation, TroubleKind, Unlisted
+from imagecache_operator.resource import Key
 
 RETAIN = {"imageCacheID": ID, "deletionPolicy": "Retain"}
 OBSERVE = {"imageCacheID": ID, "managementPolicy": "Observe"}
@@ -105,9 +105,7 @@ def test_retain_came_after_the_delete(deletion: dict[str, Any]) -> None:
 
 def test_retain_without_a_known_id_still_says_that_things_stay() -> None:
     """An object bound by name that never looked has no id to tell."""
-    decision = Case(
-        deleting(spec=BY_NAME | {"deletionPolicy": "Retain"}, status=NOTHING_YET), LIST_AWAITED
-    ).decide()
+    decision = Case(deleting(spec=BY_NAME | {"deletionPolicy": "Retain"}, status=NOTHING_YET), LIST_AWAITED).decide()
     assert isinstance(decision.action, Release)
     assert decision.action.note.message == "Whatever exists in the cloud stays in the cloud: deletionPolicy is Retain."
 
@@ -244,7 +242,9 @@ def test_bound_by_name_and_shown_notfound(observation: Observation) -> None:
     assert decision.action.note.warning
 
 
-@pytest.mark.parametrize("spec", [{"images": ["nginx"]}, {"images": ["nginx"], "name": "web"}], ids=["unnamed", "named"])
+@pytest.mark.parametrize(
+    "spec", [{"images": ["nginx"]}, {"images": ["nginx"], "name": "web"}], ids=["unnamed", "named"]
+)
 def test_an_object_that_creates_and_never_asked_has_nothing_to_delete(spec: dict[str, Any]) -> None:
     """No id and no creation: nothing was ever created."""
     decision = Case(deleting(spec=spec, status=NOTHING_YET), LIST_AWAITED).decide()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.decision.builders import ELSEWHERE, ROTATED, STRANGER, UNTOLD, UNTOLD_ROTATED, US
 
 from imagecache_operator.identity import Identity, identity_of, location_of
-from tests.decision.builders import ELSEWHERE, ROTATED, STRANGER, UNTOLD, UNTOLD_ROTATED, US
 
 SAME = [
     pytest.param(US, US, True, id="the very same"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.decision.builders import ELSEWHERE, ID, PROJECT, ROTATED, STRANGER, US, resource
 
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.identity import Identity
 from imagecache_operator.placement import Defaults, Placement, moved, place
 from imagecache_operator.status import SeenBy
-from tests.decision.builders import ELSEWHERE, ID, PROJECT, ROTATED, STRANGER, US, resource
 
 OTHER_PROJECT = "f" * 32
 R1, R2 = "eu-west-101", "cn-north-4"
