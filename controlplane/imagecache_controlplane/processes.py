@@ -1,5 +1,6 @@
 """The user's side of the guard: start, signal and stop programs that can never be left over."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -57,8 +58,13 @@ class Processes:
         """End everything and remove the folder; safe to call again."""
         assert self._guard.stdin is not None
         assert self._guard.stdout is not None
-        self._guard.stdin.close()
-        self._guard.wait(_END_SECONDS)
+        with contextlib.suppress(BrokenPipeError):
+            self._guard.stdin.close()
+        try:
+            self._guard.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()  # its programs die with it
+            self._guard.wait()
         self._guard.stdout.close()
         if hasattr(self, "directory"):
             # The guard has done it already, unless someone has killed the guard.

@@ -89,9 +89,11 @@ def _missing(folder: Path) -> list[str]:
 def _create_cache(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
     except OSError as fault:
         raise ControlPlaneError(
-            f"the cache folder {root} cannot be made ({fault.strerror}); "
+            f"the cache folder {root} cannot be written ({fault.strerror}); "
             "set XDG_CACHE_HOME to a folder that can be written"
         ) from None
 
