@@ -83,6 +83,7 @@ ANSWERS = st.one_of(
     st.builds(Lost, WORDS, REQUEST_IDS),
     st.builds(NotDone, TROUBLES, REQUEST_IDS),
 )
+BINDINGS = [{"imageCacheID": ID}, {"imageCacheID": ID}, {"imageCacheID": ID}, {"name": "web"}, {"images": ["nginx"]}]
 REASONS = st.sampled_from([reason.value for reason in Reason])
 
 
@@ -122,10 +123,8 @@ def statuses(draw: st.DrawFn, *, bound: bool) -> dict[str, Any]:
 @st.composite
 def bodies(draw: st.DrawFn, *, finalizing: bool) -> dict[str, Any]:
     """An object: bound by id or by name, or one that creates; live or deleted; held by us or not."""
-    spec: dict[str, Any] = dict(
-        draw(st.sampled_from([{"imageCacheID": ID}, {"imageCacheID": ID}, {"name": "web"}, {"images": ["nginx"]}]))
-    )
-    spec |= draw(st.sampled_from([{}, {}, {}, {}, {}, {"deletionPolicy": "Retain"}, {"managementPolicy": "Observe"}]))
+    spec: dict[str, Any] = dict(draw(st.sampled_from(BINDINGS)))
+    spec |= draw(_seldom(st.sampled_from([{"deletionPolicy": "Retain"}, {"managementPolicy": "Observe"}]))) or {}
     return body(
         spec=spec,
         status=draw(statuses(bound="images" not in spec)),
@@ -138,18 +137,23 @@ def bodies(draw: st.DrawFn, *, finalizing: bool) -> dict[str, Any]:
 
 FACTS = st.fixed_dictionaries(
     {
-        "identity": _mostly(IDENTITIES, None),
-        "obstacle": _seldom(st.builds(Verdict, st.just(Reason.NOT_ALLOWED), WORDS)),
-        "other_holder": _seldom(st.sampled_from([Key("team-a", "old"), Key("team-b", "old")])),
-        "crd": st.sampled_from([Crd.ALIVE, Crd.ALIVE, Crd.ALIVE, Crd.UNREAD, Crd.UNREADABLE, Crd.DELETING]),
         "slot_granted": st.sampled_from([True, True, False]),
         "write_trouble": _seldom(TROUBLES),
         "answer": ANSWERS,
-        "in_flight": st.booleans(),
+        "in_flight": _mostly(st.just(False), True),
         "since_request": SECONDS,
         "since_good_look": SECONDS,
         "waiting": SECONDS,
         "reconcile_handled": st.booleans(),
+    }
+)
+CALM = st.fixed_dictionaries({"identity": st.just(US), "crd": st.just(Crd.ALIVE)})
+DISTURBED = st.fixed_dictionaries(
+    {
+        "identity": _mostly(IDENTITIES, None),
+        "obstacle": _seldom(st.builds(Verdict, st.just(Reason.NOT_ALLOWED), WORDS)),
+        "other_holder": _seldom(st.sampled_from([Key("team-a", "old"), Key("team-b", "old")])),
+        "crd": st.sampled_from(Crd),
     }
 )
 
@@ -157,16 +161,16 @@ FACTS = st.fixed_dictionaries(
 @st.composite
 def cases(draw: st.DrawFn, *, finalizing: bool = False) -> Case:
     """All that goes into a decision. Who observes is who looks now; there is no proof about an unknown id."""
-    facts = draw(FACTS)
+    facts: dict[str, Any] = draw(FACTS) | draw(CALM | DISTURBED)
     made = draw(bodies(finalizing=finalizing))
     known = "imageCacheID" in made["spec"] or "imageCacheID" in made["status"]
     looks: list[st.SearchStrategy[Any]] = [
         st.builds(Unknown, TROUBLES),
         st.builds(Awaited, st.sampled_from(Look) if known else st.just(Look.LIST)),
     ]
-    identity = facts["identity"]
+    identity: Any = facts["identity"]
     if identity is not None and "images" not in made["spec"]:
-        looks.append(st.builds(Present, CACHES, st.just(identity), st.just(1.0)))
-        looks.append(st.just(Absent(identity) if known else Unlisted(identity)))
-    policy = draw(st.sampled_from([Policy(), Policy(0.1, 0.1), Policy(1e6, 1e6)]))
+        there = st.builds(Present, CACHES, st.just(identity), st.just(1.0))
+        looks += [there, there, st.just(Absent(identity) if known else Unlisted(identity))]
+    policy = draw(st.sampled_from([Policy(), Policy(), Policy(0.1, 0.1), Policy(1e6, 1e6)]))
     return Case(ImageCache.parse(made), draw(st.one_of(looks)), facts, draw(MOMENTS), policy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from tests.decision.builders import ID, Case
 from tests.decision.generated import cases
@@ -31,9 +31,23 @@ from imagecache_operator.resource import ImageCache
 from imagecache_operator.status import ImageCacheStatus, SeenBy
 
 many = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 DELETED_OBJECTS = cases(finalizing=True)
+
+
+def test_the_generated_cases_reach_every_action_and_every_way_out() -> None:
+    """Else the properties below would hold of nothing."""
+    reached: set[type | Outcome] = set()
+
+    @settings(many, max_examples=1500, derandomize=True, database=None, phases=[Phase.generate])
+    @given(DELETED_OBJECTS)
+    def collect(case: Case) -> None:
+        action = case.decide().action
+        reached.add(action.outcome if isinstance(action, Release) else type(action))
+
+    collect()
+    assert reached == {Nothing, ReadCrd, QueueWrite, Confirm, RequestDeletion, *Outcome}
 
 
 def sees_the_same(saw: SeenBy, absent: Absent) -> bool:
