@@ -60,7 +60,7 @@ def test_kubectl_reads_the_version(plane: ControlPlane) -> None:
 
 
 def test_ready_means_namespaces_and_accounts_are_there(programs: Programs) -> None:
-    """Right after the start, a test may use any namespace: service accounts show that the controller manager is at work."""
+    """Right after the start, a test may use any namespace; the accounts show the controller manager at work."""
     with ControlPlane(programs) as plane:
         accounts = plane.request("GET", "/api/v1/namespaces/default/serviceaccounts")
         assert [account["metadata"]["name"] for account in accounts["items"]] == ["default"]
