@@ -158,6 +158,18 @@ DISTURBED = st.fixed_dictionaries(
 )
 
 
+US_ELSEWHERE = replace(US, location=ELSEWHERE)
+ONE_FAULT = st.fixed_dictionaries(
+    {
+        "identity": _mostly(st.just(US), US_ELSEWHERE),
+        "obstacle": _seldom(st.builds(Verdict, st.just(Reason.NOT_ALLOWED), WORDS)),
+        "other_holder": _seldom(st.just(Key("team-a", "old"))),
+        "crd": _mostly(st.just(Crd.ALIVE), Crd.UNREAD),
+        "slot_granted": _mostly(st.just(True), False),
+    }
+)
+
+
 @st.composite
 def cases(draw: st.DrawFn, *, finalizing: bool = False) -> Case:
     """All that goes into a decision. Who observes is who looks now; there is no proof about an unknown id."""
@@ -174,3 +186,16 @@ def cases(draw: st.DrawFn, *, finalizing: bool = False) -> Case:
         looks += [there, there, st.just(Absent(identity) if known else Unlisted(identity))]
     policy = draw(st.sampled_from([Policy(), Policy(), Policy(0.1, 0.1), Policy(1e6, 1e6)]))
     return Case(ImageCache.parse(made), draw(st.one_of(looks)), facts, draw(MOMENTS), policy)
+
+
+@st.composite
+def near_misses(draw: st.DrawFn) -> Case:
+    """A deletion whose cache is there or proven absent, and that is rarely held up by anything."""
+    facts: dict[str, Any] = draw(FACTS) | draw(ONE_FAULT)
+    status = {"imageCacheID": ID, "seenBy": seen_by(draw(IDENTITIES)), "cacheStatus": "Available"}
+    if draw(st.booleans()):
+        status["deletion"] = draw(deletions())
+    spec = {"imageCacheID": ID} | (draw(_seldom(st.just({"deletionPolicy": "Retain"}))) or {})
+    made = body(spec=spec, status=status, deleted=NOW, created=CREATED)
+    there = st.builds(Present, CACHES, st.just(facts["identity"]), st.just(1.0))
+    return Case(ImageCache.parse(made), draw(there | st.just(Absent(facts["identity"]))), facts)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from tests.decision.builders import ID, Case
-from tests.decision.generated import cases
+from tests.decision.generated import cases, near_misses
 
 from imagecache_operator.answers import Accepted
 from imagecache_operator.decision import (
@@ -34,6 +34,7 @@ many = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 DELETED_OBJECTS = cases(finalizing=True)
+watchful = settings(many, max_examples=400)
 
 
 def test_the_generated_cases_reach_every_action_and_every_way_out() -> None:
@@ -91,8 +92,8 @@ def may_be_let_go(case: Case) -> set[Outcome]:
     return allowed
 
 
-@many
-@given(DELETED_OBJECTS)
+@watchful
+@given(DELETED_OBJECTS | near_misses())
 def test_the_finalizer_goes_only_by_proof_by_word_or_when_there_never_was_anything(case: Case) -> None:
     """The sentence above all rows (design, section 1)."""
     action = case.decide().action
@@ -104,8 +105,8 @@ def test_the_finalizer_goes_only_by_proof_by_word_or_when_there_never_was_anythi
         assert action.note.reason in {"Deleted", "Retained", "NeverSeen", "Conflict"}
 
 
-@many
-@given(DELETED_OBJECTS)
+@watchful
+@given(DELETED_OBJECTS | near_misses())
 def test_an_object_that_may_go_does_go(case: Case) -> None:
     """Nothing is left behind: what the rows allow to release is released in the same pass."""
     assume(case.resource.deleting and FINALIZER in case.resource.finalizers and may_be_let_go(case))
@@ -114,8 +115,8 @@ def test_an_object_that_may_go_does_go(case: Case) -> None:
     assert isinstance(case.decide().action, Release)
 
 
-@many
-@given(DELETED_OBJECTS)
+@watchful
+@given(DELETED_OBJECTS | near_misses())
 def test_a_delete_goes_out_only_when_all_that_must_be_true_is(case: Case) -> None:
     """Never for a cache in Deleting, a live object, one without our finalizer, or one that retains."""
     decision = case.decide()
@@ -150,8 +151,8 @@ def test_a_delete_goes_out_only_when_all_that_must_be_true_is(case: Case) -> Non
     assert decision.status.seen_by is not None
 
 
-@many
-@given(DELETED_OBJECTS)
+@watchful
+@given(DELETED_OBJECTS | near_misses())
 def test_attempts_are_counted_one_by_one_and_never_forgotten(case: Case) -> None:
     """Only a DELETE that was certainly not carried out is taken back."""
     before, shown = case.resource.status.deletion, case.decide().status.deletion
