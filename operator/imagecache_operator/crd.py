@@ -41,8 +41,9 @@ def crd(*, serve_creation: bool = False) -> dict[str, Any]:
     Args:
         serve_creation: whether objects with `images` are let in; this version does not create caches.
     """
-    refused = () if serve_creation else (CREATION_NOT_SERVED,)
-    spec = _schema(ImageCacheSpec, "spec") | _validations(*refused, *SPEC_RULES)
+    spec = _schema(ImageCacheSpec, "spec") | _validations(*SPEC_RULES)
+    if not serve_creation:
+        spec["properties"]["images"] |= _validations(CREATION_NOT_SERVED)
     root = {
         "type": "object",
         "description": _DESCRIPTION,

@@ -1,6 +1,6 @@
 """What the CRD says beyond the models: rules across fields (CEL), list types, defaults and columns.
 
-Field rules miss the setting and unsetting of a field, so all rules sit on `spec` as a whole or on the root.
+Field rules miss the setting and unsetting of a field, so rules sit on `spec` as a whole or on the root, but for one.
 `orValue` only on integers: on strings it exceeds the API server's cost budget.
 """
 
@@ -38,12 +38,12 @@ class Rule:
 
 
 CREATION_NOT_SERVED = Rule(
-    "!has(self.images)",
+    "size(self) == 0",
     "creating caches is not served by this version; bind an existing cache by imageCacheID or name",
-    field="images",
     forbidden=True,
 )
-"""Stands alone, so that the version that creates takes out this one rule."""
+"""On `images` itself, so that an object from a version that creates can still be changed after a step back: the API
+server lets a field be that did not change. Stands alone, so that the version that creates takes out this one rule."""
 
 _ANOTHER = "delete this object (with deletionPolicy Retain, if the cache shall stay) and create another"
 
