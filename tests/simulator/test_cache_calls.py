@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from cce_simulator.testing import RunningSimulator
+from cce_simulator.testing import DEFAULT_KEY, RunningSimulator
 
 PATH = "/v5/imagecaches"
 
 
 def test_a_creation_echoes_what_was_asked_for(cloud: RunningSimulator) -> None:
     """201 with every field of the request, an id of the UUID's shape, and the status Creating."""
-    building = {"cluster": "c-9", "image_pull_secrets": ["default:a", "kube-system:b"]}
+    building: dict[str, Any] = {"cluster": "c-9", "image_pull_secrets": ["default:a", "kube-system:b"]}
     given = {"images": ["x/y:1", "z:2"], "image_cache_size": 400, "retention_days": 10_000, "building_config": building}
     reply = cloud.create("name-1", **given)
     assert reply.status == 201
@@ -60,8 +61,6 @@ def test_a_bad_creation(cloud: RunningSimulator, change: dict[str, Any], reason:
 def test_bodies_that_are_no_creation(cloud: RunningSimulator) -> None:
     """A list instead of an object is 400; so is a content type that is not on the list."""
     assert cloud.signed("POST", PATH, []).json["errorCode"] == "CCE.01400001"
-    token = cloud.control("PATCH", "settings", {"writes_per_minute": 0})
-    assert token["settings"]["writes_per_minute"] == 0
     body = b"not JSON"
     key = _token(cloud)
     refused = cloud.send("POST", PATH, body, {"X-Auth-Token": key, "Content-Type": "application/json"})
@@ -79,9 +78,15 @@ def _token(cloud: RunningSimulator) -> str:
     return str(cloud.send("POST", "/v3/auth/tokens", body).headers["X-Subject-Token"])
 
 
-def test_only_the_clusters_of_the_project_build(cloud: RunningSimulator) -> None:
-    """Any cluster is taken by default."""
-    assert cloud.create("a", building_config={"cluster": "whatever"}).status == 201
+def test_only_the_clusters_of_the_project_build(start: Callable[[dict[str, Any]], RunningSimulator]) -> None:
+    """A project may say which clusters it has; by default any will do."""
+    key = {"access_key": DEFAULT_KEY.access_key, "secret_key": DEFAULT_KEY.secret_key}
+    project = {"id": "p", "name": "cn-north-4", "clusters": ["c-9"]}
+    account = {"domain_id": "d", "domain_name": "n", "access_keys": [key], "projects": [project]}
+    cloud = start({"accounts": [account]})
+    refused = cloud.create("a", building_config={"cluster": "c-8"})
+    assert refused.json["errorMessage"] == "Invalid request: cluster c-8 cannot build image caches."
+    assert cloud.create("a", building_config={"cluster": "c-9"}).status == 201
 
 
 def test_names_are_unique_until_the_cache_is_gone(cloud: RunningSimulator) -> None:

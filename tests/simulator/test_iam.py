@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import re
 from collections.abc import Callable
@@ -42,8 +42,8 @@ def test_a_token_for_a_project(cloud: RunningSimulator, scope: dict[str, Any]) -
     token, body = reply.headers["X-Subject-Token"], reply.json["token"]
     assert (reply.status, len(token)) == (201, 4096)
     assert body["project"]["id"] == DEFAULT_PROJECT.id
-    issued, expires = (datetime.datetime.fromisoformat(body[name]) for name in ("issued_at", "expires_at"))
-    assert expires - issued == datetime.timedelta(hours=24)
+    issued, expires = (dt.datetime.fromisoformat(body[name]) for name in ("issued_at", "expires_at"))
+    assert expires - issued == dt.timedelta(hours=24)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", body["expires_at"])
     assert body["catalog"] == []
     assert [cache["name"] for cache in _list(cloud, token).json["image_caches"]] == ["a"]

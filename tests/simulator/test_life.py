@@ -9,6 +9,8 @@ import pytest
 from cce_simulator.testing import RunningSimulator
 
 DAY = 86_400.0
+# A power of two, so that sums of seconds stay exact.
+MOMENT = 2**-10
 
 
 def _status(cloud: RunningSimulator, cache_id: str) -> str:
@@ -24,9 +26,9 @@ def _stations(cloud: RunningSimulator, cache_id: str) -> list[tuple[float, str]]
         coming = cloud.control("GET", f"caches/{cache_id}")["cache"]["next"]
         if coming is None:
             break
-        cloud.clock.advance(coming["in_seconds"] - 0.001)
+        cloud.clock.advance(coming["in_seconds"] - MOMENT)
         assert _status(cloud, cache_id) == seen[-1][1], "it changed before its time"
-        cloud.clock.advance(0.001)
+        cloud.clock.advance(MOMENT)
         seen.append((round(cloud.clock.monotonic() - start, 3), _status(cloud, cache_id)))
     return seen
 
