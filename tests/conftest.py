@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from imagecache_controlplane import ControlPlane, Programs, find_programs
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings

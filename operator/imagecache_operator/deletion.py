@@ -45,7 +45,7 @@ from imagecache_operator.observation import (
 from imagecache_operator.placement import moved
 from imagecache_operator.resource import ImageCache
 from imagecache_operator.spec import ManagementPolicy
-from imagecache_operator.status import Deletion, ImageCacheStatus
+from imagecache_operator.status import Condition, Deletion, ImageCacheStatus
 
 PATIENCE = 2.0
 """Seconds that a first look may take before the status says that it is awaited."""
@@ -85,7 +85,8 @@ def _recorded(status: ImageCacheStatus, answer: DeleteAnswer | None) -> ImageCac
             update = {"last_error": _LOST + answer.message}
         case NotDone():
             # No attempt: requestedAt goes too, so that nothing waits for an answer that cannot come.
-            update = {"last_error": answer.trouble.message, "requested_at": None, "attempts": asked.attempts - 1}
+            attempts = max(asked.attempts - 1, 0)
+            update = {"last_error": answer.trouble.message, "requested_at": None, "attempts": attempts}
         case _:
             assert_never(answer)
     update["request_id"] = answer.request_id
@@ -107,6 +108,17 @@ class _Pass:
         """The newest DELETE that may have been carried out."""
         deletion = self.status.deletion
         return deletion if deletion is not None and deletion.requested_at is not None else None
+
+    @property
+    def _until_overdue(self) -> float:
+        """Seconds until the deletion takes too long; negative when it does."""
+        assert self.resource.deleted_at is not None
+        return self.policy.stalled_after - (self.now - self.resource.deleted_at).total_seconds()
+
+    @property
+    def _until_effect_is_due(self) -> float:
+        """Seconds until a DELETE that was accepted should have shown an effect; negative when it should have."""
+        return self.policy.delete_retry_after - self.facts.since_request
 
     @property
     def _cache_id(self) -> str | None:
@@ -144,6 +156,15 @@ class _Pass:
             return self._hold(facts.obstacle)
         if (conflict := moved(resource.status.seen_by, facts.identity)) is not None:
             return self._hold(conflict)
+        creation = resource.status.creation
+        if creation is not None and creation.open:
+            return self._hold(
+                Verdict(
+                    Reason.REQUEST_REJECTED,
+                    f"A creation of {_time(creation.requested_at)} has no answer, and this version cannot look for its "
+                    "cache: run the version that asked for it, or set spec.deletionPolicy to Retain.",
+                )
+            )
         if facts.other_holder is None:
             return None
         holder = resource.name_of(facts.other_holder)
@@ -202,8 +223,11 @@ class _Pass:
                     "credentials, or set spec.deletionPolicy to Retain to let go of this object.",
                 )
             )
+        if self.facts.in_flight:
+            # The cloud may still be about to carry out what it is told now; only a look after its answer counts.
+            return self._wait(self._on_its_way())
         asked = self.status.deletion
-        if asked is not None and asked.attempts > 0 and not (asked.last_error or "").startswith(_GONE):
+        if asked is not None and asked.attempts > 0:
             return self._release(
                 Outcome.DELETED, Note("Deleted", f"Cache {self._cache_id} is deleted: the cloud says it is gone.")
             )
@@ -223,8 +247,7 @@ class _Pass:
         in_motion: bool = True,
     ) -> Decision:
         """Show the verdict, Stalled as well once the deletion takes too long."""
-        assert self.resource.deleted_at is not None
-        remaining = self.policy.stalled_after - (self.now - self.resource.deleted_at).total_seconds()
+        remaining = self._until_overdue
         if remaining <= 0:
             late = verdict.reason in {Reason.DELETING, Reason.DELETE_REQUESTED}
             reason = Reason.DELETE_OVERDUE if late else verdict.reason
@@ -257,7 +280,9 @@ class _Pass:
             action = Confirm(self._cache_id)
         ready = self.resource.status.condition(READY)
         if ready is not None and ready.status == "False":
-            return Decision(action, self.resource.status, in_motion=True)
+            if self._until_overdue > 0:
+                return Decision(action, self.resource.status, requeue_after=self._until_overdue, in_motion=True)
+            return self._wait(_as_told(ready), action=action)
         if self.facts.waiting < PATIENCE:
             return Decision(action, self.resource.status, requeue_after=PATIENCE - self.facts.waiting, in_motion=True)
         return self._wait(Verdict(Reason.DELETE_REQUESTED, "Looking at the cloud before asking it."), action=action)
@@ -268,18 +293,20 @@ class _Pass:
         status = sighted(self.status, present)
         if present.cache.status == CacheStatus.DELETING:
             asked = self._asked
-            if asked is not None and asked.seen_deleting_at is None:
+            if asked is not None and asked.seen_deleting_at is None and not self.facts.in_flight:
                 status = status.model_copy(update={"deletion": asked.model_copy(update={"seen_deleting_at": self.now})})
             return self._wait(
                 Verdict(Reason.DELETING, f"The cloud is deleting cache {present.cache.id}."), status=status
             )
         if self.facts.in_flight:
-            return self._wait(Verdict(Reason.DELETE_REQUESTED, "DELETE is on its way."), status=status)
+            return self._wait(self._on_its_way(), status=status)
         if self._asked is None:
             return self._request(present, status, Verdict(Reason.DELETE_REQUESTED, "DELETE was not sent yet."))
         verdict = self._after_request(present, self._asked)
         remaining = retry_pause(self._asked.attempts, self.policy) - self.facts.since_request
         if remaining > 0:
+            if self._asked.accepted_at is not None and self._until_effect_is_due > 0:
+                remaining = min(remaining, self._until_effect_is_due)
             return self._wait(verdict, status=status, requeue_after=remaining)
         return self._request(present, status, verdict)
 
@@ -291,8 +318,8 @@ class _Pass:
         then = f"DELETE is sent again at {_time(again)}."
         said = f"{cache.status}: {cache.message}" if cache.message else str(cache.status)
         error = asked.last_error or ""
-        overdue = asked.accepted_at is not None and self.facts.since_request >= self.policy.delete_retry_after
-        if asked.seen_deleting_at is not None or overdue:
+        in_vain = asked.accepted_at is not None and self._until_effect_is_due <= 0
+        if asked.seen_deleting_at is not None or in_vain:
             return Verdict(
                 Reason.DELETE_REVERTED, f"The cloud gave up the deletion; it says {said.rstrip('.')}. {then}"
             )
@@ -304,6 +331,9 @@ class _Pass:
             return Verdict(Reason.DELETE_REQUESTED, f"The cloud accepted DELETE at {_time(asked.accepted_at)}.")
         what = error.rstrip(".") or "no answer yet"
         return Verdict(Reason.DELETE_REQUESTED, f"DELETE of {_time(asked.requested_at)}: {what}. {then}")
+
+    def _on_its_way(self) -> Verdict:
+        return Verdict(Reason.DELETE_REQUESTED, f"DELETE of cache {self._cache_id} is sent.")
 
     def _request(self, present: Present, status: ImageCacheStatus, verdict: Verdict) -> Decision:
         """Everything that must be true before a DELETE goes out, then the DELETE."""
@@ -319,18 +349,23 @@ class _Pass:
             message = "Waiting to read the CustomResourceDefinition: if it is being deleted, caches stay."
             return self._wait(Verdict(Reason.DELETE_REQUESTED, message), status=status, action=ReadCrd())
         if not facts.slot_granted:
-            if verdict.reason is Reason.DELETE_REQUESTED:
-                verdict = Verdict(
-                    Reason.DELETE_REQUESTED, "Waiting for a write slot: the cloud allows few writes a minute."
-                )
-            return self._wait(verdict, status=status, action=QueueWrite())
+            message = "Waiting for a write slot: the cloud allows few writes a minute."
+            if verdict.reason is not Reason.DELETE_REQUESTED:
+                message = f"{message} {verdict.message}"
+            return self._wait(Verdict(Reason.DELETE_REQUESTED, message), status=status, action=QueueWrite())
         attempt = (status.deletion.attempts if status.deletion is not None else 0) + 1
         deletion = Deletion(requested_at=self.now, attempts=attempt)
         return self._wait(
-            Verdict(Reason.DELETE_REQUESTED, f"DELETE of cache {present.cache.id} is sent."),
+            self._on_its_way(),
             status=status.model_copy(update={"deletion": deletion}),
             action=RequestDeletion(present.cache.id, attempt),
         )
+
+
+def _as_told(ready: Condition) -> Verdict:
+    """The verdict that the object shows already; one of another version counts as merely late."""
+    known = ready.reason in frozenset(Reason)
+    return Verdict(Reason(ready.reason) if known else Reason.DELETE_REQUESTED, ready.message)
 
 
 def _time(moment: datetime | None) -> str:

@@ -36,6 +36,9 @@ from imagecache_operator.placement import moved
 from imagecache_operator.resource import ImageCache
 from imagecache_operator.status import ImageCacheStatus
 
+_EXPIRING = frozenset({CacheStatus.AVAILABLE, CacheStatus.UNAVAILABLE, CacheStatus.FAILED})
+"""What the cloud may still say of a cache whose retention is over."""
+
 PATIENCE = 2.0
 """Seconds that the very first look may take before the status says that it is awaited."""
 
@@ -68,6 +71,8 @@ def follow(resource: ImageCache, observation: Observation, facts: Facts, now: da
 def cache_verdict(cache: Cache, *, now: datetime, observe_only: bool) -> Verdict:
     """What a status word of the cloud means for the object (cce-api section 2)."""
     because = f": {cache.message}" if cache.message else "."
+    if cache.expires_at is not None and cache.expires_at <= now and cache.status in _EXPIRING:
+        return Verdict(Reason.EXPIRED, f"The cache's retention of {cache.retention_days} days is over.")
     match cache.status:
         case CacheStatus():
             match cache.status:
@@ -81,8 +86,6 @@ def cache_verdict(cache: Cache, *, now: datetime, observe_only: bool) -> Verdict
                 case CacheStatus.FAILED:
                     return Verdict(Reason.FAILED, f"The cloud could not build the cache{because}")
                 case CacheStatus.UNAVAILABLE:
-                    if cache.expires_at is not None and cache.expires_at <= now:
-                        return Verdict(Reason.EXPIRED, f"The cache's retention of {cache.retention_days} days is over.")
                     return Verdict(Reason.UNAVAILABLE, f"The cloud says that the cache cannot be used{because}")
                 case _:
                     assert_never(cache.status)

@@ -15,6 +15,9 @@ from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION, RECREATE_
 from imagecache_operator.spec import ImageCacheSpec
 from imagecache_operator.status import ImageCacheStatus
 
+ECHO_MAX = 256
+"""Characters of an annotation that status echoes; the schema takes no more."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
@@ -61,8 +64,8 @@ class ImageCache:
             created_at=datetime.fromisoformat(meta["creationTimestamp"]),
             deleted_at=datetime.fromisoformat(deleted) if deleted else None,
             finalizers=tuple(meta.get("finalizers") or ()),
-            reconcile_requested=annotations.get(RECONCILE_ANNOTATION),
-            recreate_requested=annotations.get(RECREATE_ANNOTATION),
+            reconcile_requested=_echo(annotations.get(RECONCILE_ANNOTATION)),
+            recreate_requested=_echo(annotations.get(RECREATE_ANNOTATION)),
             spec=ImageCacheSpec.model_validate(body.get("spec") or {}),
             status=ImageCacheStatus.model_validate(body.get("status") or {}),
         )
@@ -90,3 +93,7 @@ class ImageCache:
         if other.namespace == self.key.namespace:
             return f"the ImageCache {other.name}"
         return "an ImageCache of another namespace"
+
+
+def _echo(annotation: str | None) -> str | None:
+    return None if annotation is None else annotation[:ECHO_MAX]

@@ -59,6 +59,11 @@ class Creation(Model):
         description="Accepted, Refused or Lost; absent while the answer is awaited.",
     )
 
+    @property
+    def open(self) -> bool:
+        """Whether it may have made a cache whose id is not known."""
+        return self.answer in {None, CreationAnswer.LOST}
+
 
 class Deletion(Model):
     """The deletion in the cloud, so that a restart goes on polling and does not ask twice."""

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from imagecache_controlplane import ApiError, ControlPlane, kubectl_path
-
 from imagecache_playground.processes import bare_environment, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CRDS = REPOSITORY / "crds"
-BASE = Path("/tmp/base")
+BASE = REPOSITORY / "deploy" / "kustomize" / "base"
 
 GROUP_PATH = "/apis/cce.huaweicloud.com/v1alpha1"
 OPERATOR_NAMESPACE = "imagecache-system"
@@ -90,7 +89,7 @@ class Cluster:
             raise
         return answer
 
-    def list(self, namespace: str | None = None) -> list[Object]:
+    def objects(self, namespace: str | None = None) -> list[Object]:
         """All objects (of a namespace)."""
         path = _path(namespace) if namespace else f"{GROUP_PATH}/imagecaches"
         items: list[Object] = self.plane.request("GET", path)["items"]

@@ -53,7 +53,7 @@ class Surroundings:
             self._kubeconfig = self.cluster.operator_kubeconfig(self.directory / "operator.kubeconfig")
         return self._kubeconfig
 
-    def operator(self, *, wait: bool = True, **changes: str) -> Operator:
+    def operator(self, **changes: str) -> Operator:
         """Start an operator for this namespace, with quick intervals unless `changes` say otherwise."""
         settings = {
             "IMAGECACHE_NAMESPACES": self.namespace,
@@ -64,9 +64,7 @@ class Surroundings:
         }
         self._operators += 1
         log = self.directory / f"operator-{self._operators}.log"
-        started = Operator(
-            self.kubeconfig, operator_settings(self.cloud.endpoint, **(settings | changes)), log, wait=wait
-        )
+        started = Operator(self.kubeconfig, operator_settings(self.cloud.endpoint, **(settings | changes)), log)
         return self._stack.enter_context(started)
 
     # --- objects

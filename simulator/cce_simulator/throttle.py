@@ -12,6 +12,9 @@ from cce_simulator.clock import Clock
 from cce_simulator.errors import THROTTLED, gateway
 from cce_simulator.settings import LiveSettings, RetryAfter
 
+_ROUNDING = 1e-6
+"""Seconds: sums of decimal fractions do not come out even, and the told wait must be enough."""
+
 
 class Throttle:
     """Sliding windows: more than N calls in any window are refused, and the refused ones count too."""
@@ -45,13 +48,13 @@ class Throttle:
         if limit == 0:
             return
         now = self._clock.monotonic()
-        while window and window[0] <= now - length:
+        while window and window[0] <= now - length + _ROUNDING:
             window.popleft()
         window.append(now)
         if len(window) > limit:
             self.refused += 1
             # Free again when so many calls have left the window that one more fits.
-            wait = window[-limit] + length - now
+            wait = max(window[-limit] + length - now, 0.0)
             message = f"The throttling threshold has been reached: policy user over ratelimit,limit:{limit},time:{text}"
             raise RefusedError(gateway(429, THROTTLED, message, self._headers(wait)))
 

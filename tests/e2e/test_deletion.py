@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
+
 from imagecache_playground.cluster import Cluster, condition, reason
 from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import FINALIZER, Surroundings
@@ -350,7 +351,7 @@ def test_an_unknown_status_word_is_neither_usable_nor_gone(world: Surroundings) 
 
 
 def test_retain_lets_go_and_leaves_the_cache(world: Surroundings) -> None:
-    """deletionPolicy Retain: no DELETE, the event names the id."""
+    """DeletionPolicy Retain: no DELETE, the event names the id."""
     cache_id = world.bind(spec={"deletionPolicy": "Retain"})
     world.operator()
     world.wait_reason("Available")
@@ -374,7 +375,7 @@ def test_retain_acts_at_once_while_a_call_to_the_cloud_hangs(world: Surroundings
 
 
 def test_observe_never_writes_to_the_cloud(world: Surroundings) -> None:
-    """managementPolicy Observe: shown as Observed, and let go without a DELETE."""
+    """ManagementPolicy Observe: shown as Observed, and let go without a DELETE."""
     cache_id = world.bind(spec={"managementPolicy": "Observe"})
     world.operator()
     world.wait_reason("Observed")
@@ -459,7 +460,7 @@ def test_an_object_deleted_before_the_finalizer_was_on_it_takes_its_cache_along(
 
 
 def test_namespace_with_objects_terminates(world: Surroundings) -> None:
-    """kubectl delete namespace: the caches go, and the namespace with them."""
+    """Kubectl delete namespace: the caches go, and the namespace with them."""
     ids = [world.bind(f"web-{number}") for number in range(3)]
     world.operator()
     for number in range(3):

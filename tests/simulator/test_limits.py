@@ -39,11 +39,11 @@ def test_ten_writes_a_minute(limited: RunningSimulator) -> None:
 
 
 def test_refused_writes_count_too(limited: RunningSimulator) -> None:
-    """Whoever keeps hammering stays shut out: one refused try per 6 s fills the window for ever."""
+    """Whoever keeps hammering stays shut out: one refused try per 5 s fills the window for ever."""
     for _ in range(10):
         _write(limited)
     for _ in range(30):
-        limited.clock.advance(6)
+        limited.clock.advance(5)
         assert _write(limited).status == 429
     limited.clock.advance(60)
     assert _write(limited).status == 404

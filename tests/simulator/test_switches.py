@@ -168,7 +168,7 @@ def test_quota_scope(start: Callable[[dict[str, Any]], RunningSimulator], value:
 
 @position("list_deleting", ("yes", ["a", "b"]), ("no", ["b"]))
 def test_list_deleting(cloud: RunningSimulator, value: str, outcome: list[str]) -> None:
-    """Question 7: whether the list shows what is being deleted, the present one and a stale one; GET does in any case."""
+    """Question 7: whether the list shows what is being deleted, fresh or stale; GET does in any case."""
     cloud.switch(list_deleting=value)
     first = cloud.seed("a")
     cloud.seed("b")

@@ -373,10 +373,13 @@ class DirectoryCredentials:
 def _read_file(path: Path) -> str:
     # O_NONBLOCK: a pipe in this place must not hold up the program.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError
-        content = file.read(KEY_BYTES_MAX + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(KEY_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > KEY_BYTES_MAX:
         raise ValueError
     try:

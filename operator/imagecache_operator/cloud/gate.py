@@ -63,7 +63,7 @@ class KeyGate:
     def opens_in(self, operation: Operation) -> float:
         """Seconds until the next attempt is allowed, 0 when calls go out."""
         lanes = [lane for lane, closed in ((None, self._refused), (operation, self._denied.get(operation))) if closed]
-        return max((self._next_attempt.get(lane, 0.0) - self._clock.monotonic() for lane in lanes), default=0.0)
+        return max([0.0, *(self._next_attempt.get(lane, 0.0) - self._clock.monotonic() for lane in lanes)])
 
     def forgive(self) -> None:
         """Let denied actions be tried again at once; a key that failed to authenticate stays in the slow lane."""

@@ -102,7 +102,11 @@ async def find_project_id(
 async def find_account_id(
     http: httpx.AsyncClient, iam: str, sts: str | None, auth: httpx.Auth, *, who: str, within: float
 ) -> str | None:
-    """The IAM domain id that an access key belongs to; None when neither IAM nor STS tells it."""
+    """The IAM domain id that an access key belongs to; None when neither IAM nor STS tells it.
+
+    Raises:
+        IamError: the key is not accepted; another failure would only bring it nearer to its lock-out.
+    """
     try:
         request = http.build_request("GET", f"{iam}/v3/auth/domains", headers=_HEADERS)
         response = await _ask(http, request, auth, who=who, action="the account", within=within)
@@ -110,15 +114,16 @@ async def find_account_id(
         if isinstance(domains, list) and len(domains) == 1 and isinstance(domains[0], dict):
             return _text(domains[0].get("id"))
     except IamError as error:
-        if error.trouble.kind is TroubleKind.CREDENTIALS_INVALID or sts is None:
-            # Another failure of the same key would only bring it nearer to its lock-out.
-            return None
+        if error.trouble.kind is TroubleKind.CREDENTIALS_INVALID:
+            raise
     if sts is None:
         return None
     try:
         request = http.build_request("GET", f"{sts}/v5/caller-identity", headers=_HEADERS)
         response = await _ask(http, request, auth, who=who, action="the account", within=within)
-    except IamError:
+    except IamError as error:
+        if error.trouble.kind is TroubleKind.CREDENTIALS_INVALID:
+            raise
         return None
     return _text(_inner(response).get("account_id"))
 

@@ -137,7 +137,7 @@ def retry_after(response: httpx.Response, now: datetime) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
     return min(max(seconds, 0.0), RETRY_AFTER_MAX) if math.isfinite(seconds) else None

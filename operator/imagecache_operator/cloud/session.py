@@ -82,7 +82,8 @@ class Sessions:
         self._complaint = ""
         self._gates: dict[Credentials, KeyGate] = {}
         self._asking = asyncio.Lock()
-        self._account_ids: dict[tuple[str, str], tuple[float, str | None]] = {}
+        self._account_ids: dict[tuple[Credentials, str], tuple[float, str | None]] = {}
+        self._look_up_refused: dict[Credentials, float] = {}
 
     def version(self) -> Credentials | None:
         """The credentials as they are; those read last when they cannot be read now, None when they never could."""
@@ -123,8 +124,7 @@ class Sessions:
         gate = self._gate(credentials)
         match credentials.secret:
             case AccessKey() as key:
-                sts = endpoints.sts(placement.region)
-                found = await self._for_key(placement, credentials, key, gate, iam, sts)
+                found = await self._for_key(placement, credentials, key, gate, iam, _sts(endpoints, placement.region))
             case UserPassword() as user:
                 found = await self._for_user(placement, user, gate, iam)
             case _:
@@ -145,7 +145,7 @@ class Sessions:
         return Session(credentials, Identity(location, account_id, credentials.fingerprint), client, gate)
 
     async def _for_key(
-        self, placement: Placement, credentials: Credentials, key: AccessKey, gate: KeyGate, iam: str, sts: str
+        self, placement: Placement, credentials: Credentials, key: AccessKey, gate: KeyGate, iam: str, sts: str | None
     ) -> _Found | Trouble:
         unscoped = SignatureAuth(key, None, self._clock)
         project_id = placement.project_id
@@ -183,23 +183,39 @@ class Sessions:
             )
         return TokenAuth(issue, self._clock, token=token, project_id=project_id), project_id, token.account_id
 
-    async def _account_id(self, credentials: Credentials, auth: SignatureAuth, iam: str, sts: str) -> str | None:
-        """Asked once per key, whatever the number of places; once more after a while when it could not be told."""
-        which = (credentials.fingerprint, iam)
+    async def _account_id(self, credentials: Credentials, auth: SignatureAuth, iam: str, sts: str | None) -> str | None:
+        """Asked once per key and IAM endpoint; once more after a while when it could not be told."""
+        which = (credentials, iam)
         async with self._asking:
+            now = self._clock.monotonic()
             asked, account_id = self._account_ids.get(which, (float("-inf"), None))
-            if account_id is None and self._clock.monotonic() - asked > ACCOUNT_RETRY:
-                account_id = await find_account_id(
-                    self._http, iam, sts, auth, who=credentials.who, within=ACCOUNT_LOOKUP_TIMEOUT / 2
-                )
-                self._account_ids[which] = (self._clock.monotonic(), account_id)
+            # A key that is refused at one endpoint is so at all, and each failure brings it nearer to its lock-out.
+            asked = max(asked, self._look_up_refused.get(credentials, float("-inf")))
+            if account_id is None and now - asked > ACCOUNT_RETRY:
+                try:
+                    account_id = await find_account_id(
+                        self._http, iam, sts, auth, who=credentials.who, within=ACCOUNT_LOOKUP_TIMEOUT / 2
+                    )
+                except IamError:
+                    self._look_up_refused[credentials] = now
+                self._account_ids[which] = (now, account_id)
             return account_id
 
     def _gate(self, credentials: Credentials) -> KeyGate:
-        """The gate of these credentials; those of former ones are dropped, which is what leaves the slow lane."""
+        """The gate of these credentials; what is known of former ones is dropped, which is what leaves the slow lane."""
         if credentials not in self._gates:
             self._gates = {credentials: KeyGate(self._clock, self._total)}
+            self._account_ids.clear()
+            self._look_up_refused.clear()
         return self._gates[credentials]
+
+
+def _sts(endpoints: Endpoints, region: str) -> str | None:
+    """STS serves a look-up that may fail, so where it must not be asked nothing is held up."""
+    try:
+        return endpoints.sts(region)
+    except EndpointError:
+        return None
 
 
 T = TypeVar("T")

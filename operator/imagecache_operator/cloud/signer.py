@@ -60,14 +60,15 @@ def canonical_request(method: str, path: str, query: str, headers: Mapping[str, 
 
 def _canonical_path(path: str) -> str:
     """Decoded and encoded again in the one canonical way, with a slash at the end that the URL itself has not."""
-    encoded = "/".join(quote(unquote(segment), safe="~") for segment in path.split("/"))
+    encoded = quote(unquote(path), safe="/~")
     return encoded if encoded.endswith("/") else f"{encoded}/"
 
 
 def _canonical_query(query: str) -> str:
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    encoded = sorted((quote(_decode(name), safe="~"), quote(_decode(value), safe="~")) for name, _, value in pairs)
-    return "&".join(f"{name}={value}" for name, value in encoded)
+    # Sorted before they are encoded: afterwards the order is another one.
+    decoded = sorted((_decode(name), _decode(value)) for name, _, value in pairs)
+    return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in decoded)
 
 
 def _decode(text: str) -> str:

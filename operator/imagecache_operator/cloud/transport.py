@@ -22,6 +22,9 @@ CONNECT_TIMEOUT_MAX = 10.0
 BODY_BYTES_MAX = 32 * 2**20
 """Bytes of an answer that are read: 1,000 caches of 20 long images each fit, an endless body does not."""
 
+_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+"""Headers that say how the body came, not what it is."""
+
 
 class AnswerLostError(aiohttp.ClientPayloadError):
     """The connection broke after the request had gone out: nobody knows whether it was carried out."""
@@ -68,13 +71,15 @@ async def fetch(http: httpx.AsyncClient, request: httpx.Request, auth: httpx.Aut
     response = await http.send(request, auth=auth, stream=True)
     try:
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        # Decoded: a small body that unfolds into a huge one must not fit either.
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > BODY_BYTES_MAX:
                 raise httpx.ReadError(f"the answer is larger than {BODY_BYTES_MAX >> 20} MiB")
     finally:
         await response.aclose()
-    return httpx.Response(response.status_code, headers=response.headers, content=bytes(body), request=request)
+    headers = httpx.Headers([(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_WIRE])
+    return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=request)
 
 
 def certainly_not_sent(error: BaseException) -> bool:
