@@ -145,6 +145,7 @@ class Account:
         self.generation = 0
         self._opened = float("-inf")
         self._reopened = False
+        self._outdated = False
         self._looks = _Looks()
         self._moving: set[object] = set()
         self._wake = asyncio.Event()
@@ -269,7 +270,9 @@ class Account:
         result = None if isinstance(answer, NotThere) else answer
         if not isinstance(result, Trouble):
             self._good_look = self._clock.monotonic()
-        self._looks.got[cache_id] = Got(begun, session.identity, result)
+        former = self._looks.got.get(cache_id)
+        if former is None or former.begun <= begun:
+            self._looks.got[cache_id] = Got(begun, session.identity, result)
         self._on_look(self, Change(ids=frozenset({cache_id})))
 
     async def delete(self, cache_id: str, still_wanted: Callable[[], bool]) -> DeleteAnswer | None:
@@ -295,23 +298,27 @@ class Account:
     async def run(self) -> None:
         """LIST for ever."""
         while True:
+            begun = self._clock.monotonic()
             try:
                 await self._list()
             except Exception:
                 # A fault of ours must not end the poller: without it every deletion would stand still.
                 logger.exception("LIST failed", extra={"account": self.label})
-                self._failed(Trouble(TroubleKind.CLOUD_UNAVAILABLE, "Looking at the cloud failed; see the log."), 0.0)
+                trouble = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "Looking at the cloud failed; see the log.")
+                self._failed(trouble, begun)
             await self._pause()
 
     async def _list(self) -> None:
         begun = self._clock.monotonic()
         if self._must_open():
+            # Until the new credentials can be opened, no LIST goes out with the former ones.
+            self._outdated = self._outdated or self._credentials_changed()
             self._version, self._opened = self._sessions.version(), begun
             opened = await self._sessions.open(self.placement)
             if isinstance(opened, Trouble):
                 self._failed(opened, begun)
                 return
-            self._session = opened
+            self._session, self._outdated = opened, False
             self.generation += 1
             self._reopened = True
             begun = self._clock.monotonic()
@@ -331,7 +338,7 @@ class Account:
     def _must_open(self) -> bool:
         """No session, other credentials, or an account that could not be told for long."""
         session = self._session
-        if session is None or self._credentials_changed():
+        if session is None or self._outdated or self._credentials_changed():
             return True
         return session.identity.account_id is None and self._clock.monotonic() - self._opened > ACCOUNT_RETRY
 
@@ -390,7 +397,8 @@ class Account:
         """Until the next LIST is due; credentials that change meanwhile end the pause."""
         while True:
             self._wake.clear()
-            slow = self._session.gate.opens_in(Operation.LIST) if self._session is not None else 0.0
+            session = None if self._outdated else self._session
+            slow = session.gate.opens_in(Operation.LIST) if session is not None else 0.0
             remaining = max(self._due() - self._clock.monotonic(), slow)
             if remaining <= 0 or self._credentials_changed():
                 return

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
@@ -42,7 +41,7 @@ class WriteLimiter:
         self._queue: list[tuple[Priority, Key]] = []
         self._wanted: dict[Key, Priority] = {}
         self._granted: set[Key] = set()
-        self._busy_until: deque[float] = deque()
+        self._busy_until: list[float] = []
         self._in_flight = 0
         self._paused_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -64,7 +63,7 @@ class WriteLimiter:
         """Ask for a slot. True when it is granted at once; else the key is woken when it is."""
         if key in self._granted:
             return True
-        if key not in self._wanted:
+        if self._wanted.get(key) != priority:
             self._wanted[key] = priority
             heapq.heappush(self._queue, (priority, key))
         self._grant(asking=key)
@@ -92,7 +91,8 @@ class WriteLimiter:
     def occupy(self, age: float) -> None:
         """Count a write that was answered `age` seconds ago (also those of a former process)."""
         if self._per_window and age < WINDOW:
-            self._busy_until.append(self._clock.monotonic() + WINDOW - max(age, 0.0))
+            # A heap: writes of a former process come in any order.
+            heapq.heappush(self._busy_until, self._clock.monotonic() + WINDOW - max(age, 0.0))
 
     def pause(self, seconds: float | None) -> None:
         """No writes for that time, as the cloud asked for it; 60 s when it named none."""
@@ -104,7 +104,7 @@ class WriteLimiter:
         if not self._per_window:
             return len(self._wanted)
         while self._busy_until and self._busy_until[0] <= now:
-            self._busy_until.popleft()
+            heapq.heappop(self._busy_until)
         return self._per_window - len(self._busy_until) - self._in_flight - len(self._granted)
 
     def _grant(self, asking: Key | None = None) -> None:

@@ -143,7 +143,7 @@ class Reconciler:
     def vanished(self, body: dict[str, Any]) -> None:
         """The watch saw the end of an object.
 
-        One that was gone before our finalizer could be put on it, and that asked for the deletion of a cache by its
+        One that was gone before our finalizer could hold it, and that asked for the deletion of a cache by its
         id, gets it all the same: its ghost goes through the same table, best effort, in memory. Any other object that
         is gone leads to no DELETE: what is only remembered may be wrong by now.
         """
@@ -154,11 +154,13 @@ class Reconciler:
         key, tracked = resource.key, self._tracked.get(resource.key)
         if tracked is not None and tracked.uid != resource.uid:
             return
-        held = resource.has_finalizer or resource.status.conditions or (tracked is not None and tracked.ever_held)
+        # A deletion that had begun before the finalizer was on wins over it (kubernetes/kubernetes#77988).
+        outrun = resource.has_finalizer and not resource.deleting
+        held = not outrun and (resource.has_finalizer or (tracked is not None and tracked.ever_held))
         self.remove(key, resource.uid)
-        if not held and resource.spec.image_cache_id is not None and not resource.spec.retain:
+        if not held and not resource.status.conditions and resource.spec.image_cache_id is not None and not resource.spec.retain:
             logger.warning(
-                "Object was gone before the finalizer was on it; its cache is deleted all the same",
+                "Object was gone before the finalizer could hold it; its cache is deleted all the same",
                 extra={"object": str(key), "cache_id": resource.spec.image_cache_id},
             )
             self._tracked[key] = Tracked(resource.uid, first_seen=self._clock.monotonic(), ghost=True)
@@ -255,12 +257,11 @@ class Reconciler:
             result = "success"
         except ConflictError:
             result = "conflict"
-            await self._refresh(key)
+            await self._refresh(key, tracked)
             requeue_after = 0.0
         except NotFoundError:
             result = "success"
-            if self._tracked.get(key) is tracked:
-                self.remove(key, resource.uid)
+            self._gone(key, tracked)
             requeue_after = None
         finally:
             self._metrics.pass_done(result, self._clock.monotonic() - started)
@@ -438,11 +439,16 @@ class Reconciler:
             # The answer to the patch that took the last finalizer is the object's end; no event need tell it.
             self.remove(resource.key, resource.uid, released=True)
 
-    async def _refresh(self, key: Key) -> None:
+    async def _refresh(self, key: Key, tracked: Tracked) -> None:
         try:
             self.upsert(await self._kubernetes.get_object(key))
         except NotFoundError:
-            self.remove(key)
+            self._gone(key, tracked)
+
+    def _gone(self, key: Key, tracked: Tracked) -> None:
+        """The API server has no such object; what the watch has put in its place meanwhile stays."""
+        if self._tracked.get(key) is tracked:
+            self.remove(key, tracked.uid)
 
     async def _read_crd(self, tracked: Tracked) -> None:
         assert tracked.deletion_seen is not None

@@ -202,7 +202,7 @@ class Sessions:
             return account_id
 
     def _gate(self, credentials: Credentials) -> KeyGate:
-        """The gate of these credentials; what is known of former ones is dropped, which is what leaves the slow lane."""
+        """The gate of these credentials; what was learnt of former ones is dropped, which ends their slow lane."""
         if credentials not in self._gates:
             self._gates = {credentials: KeyGate(self._clock, self._total)}
             self._account_ids.clear()

@@ -1,0 +1,255 @@
+"""Requests with a token: renewed in time, once after a 401, once for all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from tests.cloud.kit import PROJECT, TurnedClock
+
+from imagecache_operator.cloud.auth import TokenAuth
+from imagecache_operator.cloud.iam import IamError, Token
+from imagecache_operator.observation import Trouble, TroubleKind
+
+URL = "https://cce.cn-north-4.myhuaweicloud.com/v5/imagecaches"
+DAY = 24 * 3600.0
+IAM_DOWN = IamError(Trouble(TroubleKind.CLOUD_UNAVAILABLE, "IAM could not be reached."))
+
+
+class Iam:
+    """Issues token-1, token-2 and so on; holds them back while `open` is not set."""
+
+    def __init__(self, clock: TurnedClock, life: float | None = DAY) -> None:
+        self.clock = clock
+        self.life = life
+        self.issued = 0
+        self.failure: Exception | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def issue(self) -> Token:
+        """A token from now on."""
+        self.issued += 1
+        number = self.issued
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.token(f"token-{number}")
+
+    def token(self, value: str) -> Token:
+        """A token of that value."""
+        now = self.clock.now()
+        return Token(SecretStr(value), now, self._end(now), PROJECT, "account-1")
+
+    def _end(self, now: datetime) -> datetime | None:
+        return None if self.life is None else now + timedelta(seconds=self.life)
+
+
+class Gateway:
+    """Remembers the tokens that came, and answers 401 to those that it does not take."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.bad: set[str] = set()
+        self.requests: list[httpx.Request] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """See `httpx.MockTransport`."""
+        token = request.headers["X-Auth-Token"]
+        self.seen.append(token)
+        self.requests.append(request)
+        return httpx.Response(401 if token in self.bad else 200, json={"error_code": "APIGW.0307"})
+
+
+async def _get(auth: httpx.Auth, gateway: Gateway) -> int:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(gateway.answer)) as http:
+        return (await http.get(URL, auth=auth)).status_code
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    """A clock that stands still until a test turns it."""
+    return TurnedClock()
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    """A gateway that takes every token."""
+    return Gateway()
+
+
+@pytest.fixture
+async def iam(clock: TurnedClock) -> Iam:
+    """An IAM that gives tokens of 24 h."""
+    return Iam(clock)
+
+
+async def test_the_headers_of_a_request_with_a_token(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """Token and project are there, nothing of signatures is."""
+    await _get(TokenAuth(iam.issue, clock, project_id=PROJECT), gateway)
+    headers = gateway.requests[0].headers
+    assert (headers["X-Auth-Token"], headers["X-Project-Id"]) == ("token-1", PROJECT)
+    assert "Authorization" not in headers
+    assert "X-Sdk-Date" not in headers
+
+
+async def test_the_token_at_hand_is_used_first(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """Who has a token already does not ask for another one."""
+    await _get(TokenAuth(iam.issue, clock, token=iam.token("first")), gateway)
+    assert (gateway.seen, iam.issued) == (["first"], 0)
+    assert "X-Project-Id" not in gateway.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("life", "renewed_at"),
+    [
+        pytest.param(DAY, 0.8 * DAY, id="a day: five hours before its end"),
+        pytest.param(900.0, 720.0, id="a quarter of an hour: three minutes before its end"),
+        pytest.param(None, 2880.0, id="an end that is not told: taken for an hour"),
+    ],
+)
+async def test_a_token_is_renewed_before_its_end(
+    clock: TurnedClock, gateway: Gateway, life: float | None, renewed_at: float
+) -> None:
+    """After four fifths of its life the next request brings a new token; a moment before it does not."""
+    iam = Iam(clock, life)
+    auth = TokenAuth(iam.issue, clock)
+    await _get(auth, gateway)
+    clock.advance(renewed_at - 0.1)
+    await _get(auth, gateway)
+    clock.advance(0.1)
+    await _get(auth, gateway)
+    assert gateway.seen == ["token-1", "token-1", "token-2"]
+
+
+async def test_a_refused_token_is_renewed_once(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """A 401 brings one new token and sends the request once more; the caller sees the good answer."""
+    gateway.bad = {"token-1"}
+    auth = TokenAuth(iam.issue, clock, project_id=PROJECT)
+    assert await _get(auth, gateway) == 200
+    assert gateway.seen == ["token-1", "token-2"]
+    assert gateway.requests[1].headers.get_list("X-Auth-Token") == ["token-2"]
+    assert await _get(auth, gateway) == 200
+    assert iam.issued == 2
+
+
+async def test_a_second_401_reaches_the_caller(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """When the fresh token is refused, too, nothing is sent a third time."""
+    gateway.bad = {"token-1", "token-2", "token-3"}
+    assert await _get(TokenAuth(iam.issue, clock), gateway) == 401
+    assert (gateway.seen, iam.issued) == (["token-1", "token-2"], 2)
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500])
+async def test_other_refusals_renew_nothing(iam: Iam, clock: TurnedClock, status: int) -> None:
+    """Only a 401 says that the token is bad; any other answer goes to the caller as it is, after one request."""
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["X-Auth-Token"])
+        return httpx.Response(status)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        response = await http.get(URL, auth=TokenAuth(iam.issue, clock))
+    assert (response.status_code, sent, iam.issued) == (status, ["token-1"], 1)
+
+
+async def test_many_requests_share_the_first_token(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """20 requests at once cause one token, not 20, and all of them get it."""
+    auth = TokenAuth(iam.issue, clock)
+    iam.open.clear()
+    waiting = [asyncio.create_task(_get(auth, gateway)) for _ in range(20)]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    iam.open.set()
+    assert await asyncio.gather(*waiting) == [200] * 20
+    assert (iam.issued, gateway.seen) == (1, ["token-1"] * 20)
+
+
+async def test_many_refused_requests_share_one_renewal(iam: Iam, clock: TurnedClock) -> None:
+    """20 requests in flight with the same refused token cause one new token, and each is sent again once."""
+    auth = TokenAuth(iam.issue, clock, token=iam.token("old"))
+    seen: list[str] = []
+    all_here = asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["X-Auth-Token"])
+        if len(seen) == 20:
+            all_here.set()
+        await all_here.wait()
+        return httpx.Response(401 if request.headers["X-Auth-Token"] == "old" else 200)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        replies = await asyncio.gather(*(http.get(URL, auth=auth) for _ in range(20)))
+    assert [reply.status_code for reply in replies] == [200] * 20
+    assert (seen, iam.issued) == (["old"] * 20 + ["token-1"] * 20, 1)
+
+
+async def test_a_late_401_does_not_throw_a_newer_token_away(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """Who learns of the refusal after another one has renewed takes the renewed token."""
+    auth = TokenAuth(iam.issue, clock, token=iam.token("old"))
+    gateway.bad = {"old"}
+    late = auth.async_auth_flow(httpx.Request("GET", URL))
+    request = await anext(late)
+    assert request.headers["X-Auth-Token"] == "old"
+    assert await _get(auth, gateway) == 200
+    again = await late.asend(httpx.Response(401))
+    assert again.headers["X-Auth-Token"] == "token-1"
+    assert iam.issued == 1
+    await late.aclose()
+
+
+@pytest.mark.parametrize("at", ["the first token", "the renewal in time", "the renewal after a 401"])
+async def test_failures_of_iam_reach_the_caller(iam: Iam, clock: TurnedClock, gateway: Gateway, at: str) -> None:
+    """Whoever needs a token that IAM does not give gets IAM's error; once IAM gives one, requests go out again."""
+    auth = TokenAuth(iam.issue, clock, token=None if at == "the first token" else iam.token("old"))
+    gateway.bad = {"old"} if at == "the renewal after a 401" else set()
+    clock.advance(DAY if at == "the renewal in time" else 0.0)
+    iam.failure = IAM_DOWN
+    with pytest.raises(IamError) as caught:
+        await _get(auth, gateway)
+    assert caught.value.trouble.kind is TroubleKind.CLOUD_UNAVAILABLE
+    assert gateway.seen == (["old"] if at == "the renewal after a 401" else [])
+    iam.failure = None
+    assert await _get(auth, gateway) == 200
+
+
+async def test_a_wall_clock_that_jumps_changes_nothing(iam: Iam, gateway: Gateway) -> None:
+    """Only monotonic time decides on the renewal."""
+
+    class Jumping(TurnedClock):
+        def now(self) -> datetime:
+            return super().now() + timedelta(days=400)
+
+    auth = TokenAuth(iam.issue, Jumping(), token=iam.token("first"))
+    await _get(auth, gateway)
+    assert gateway.seen == ["first"]
+
+
+def test_it_is_for_asynchronous_clients_only(clock: TurnedClock) -> None:
+    """A synchronous client gets an error instead of a request without a token."""
+
+    async def never() -> Token:
+        raise AssertionError
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise AssertionError
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer)) as http,
+        pytest.raises(RuntimeError, match=r"httpx\.AsyncClient only"),
+    ):
+        http.get(URL, auth=TokenAuth(never, clock))
+
+
+async def test_no_token_is_printed(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """The token is in no repr: not the value's, not that of the class that holds it, not the request's."""
+    token = iam.token("very-secret")
+    auth = TokenAuth(iam.issue, clock, token=token, project_id=PROJECT)
+    await _get(auth, gateway)
+    assert gateway.seen == ["very-secret"]
+    for text in (repr(token), str(token), repr(auth), str(auth), repr(gateway.requests[0])):
+        assert "very-secret" not in text

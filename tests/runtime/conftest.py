@@ -1,0 +1,37 @@
+"""Tests of this folder run in virtual time, but for those files that talk to sockets and say so with REAL_TIME."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+from tests.runtime.account_kit import Started
+from tests.runtime.virtual_time import LoopClock, VirtualTimeLoop
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """The loop for the asynchronous tests of the file."""
+    module = item.getparent(pytest.Module)
+    assert module is not None
+    if getattr(module.obj, "REAL_TIME", False):
+        return {"real time": asyncio.new_event_loop}
+    return {"virtual time": VirtualTimeLoop}
+
+
+@pytest.fixture
+def clock() -> LoopClock:
+    """The clock of the loop that the test runs in."""
+    return LoopClock()
+
+
+@pytest.fixture
+async def started(clock: LoopClock) -> AsyncIterator[Started]:
+    """An account whose poller is started with the test's first wait, and ended after the test."""
+    kit = Started(clock)
+    poller = asyncio.create_task(kit.account.run())
+    yield kit
+    poller.cancel()
+    await asyncio.wait([poller])

@@ -1,0 +1,250 @@
+"""A cloud and an API server in memory, behind the operator's own interfaces; tests hold, break and watch their calls."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+from tests.decision.builders import US
+from tests.runtime.virtual_time import LoopClock
+
+from imagecache_operator.account import SessionOpener
+from imagecache_operator.answers import Accepted, DeleteAnswer
+from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.client import CloudClient, NotThere
+from imagecache_operator.cloud.credentials import AccessKey, Credentials
+from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
+from imagecache_operator.cloud.session import Session
+from imagecache_operator.identity import Identity
+from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, KubernetesError, NotFoundError
+from imagecache_operator.observation import Cache, CacheStatus, Trouble
+from imagecache_operator.placement import Placement
+from imagecache_operator.resource import Key
+
+LIST, GET, DELETE = Operation.LIST, Operation.GET, Operation.DELETE
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that reached the cloud."""
+
+    operation: Operation
+    begun: float
+    cache_id: str = ""
+
+
+class FakeClient(CloudClient):
+    """The cloud of one location: `caches` is what is there, `troubles` what a call of that kind brings instead.
+
+    A call that is held looks at the cloud when it begins, so its answer may be stale when it ends.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.caches: dict[str, Cache] = {}
+        self.troubles: dict[Operation, Trouble | Exception] = {}
+        self.answers: deque[DeleteAnswer] = deque()
+        self.calls: list[Call] = []
+        self._holds: dict[Operation, asyncio.Event] = {}
+
+    def put(self, cache_id: str, status: CacheStatus | str = CacheStatus.AVAILABLE, name: str = "web") -> None:
+        """Have such a cache."""
+        self.caches[cache_id] = Cache(cache_id, name, status)
+
+    def hold(self, operation: Operation) -> asyncio.Event:
+        """Let calls of that kind that begin from now on hang until the event is set."""
+        event = self._holds[operation] = asyncio.Event()
+        return event
+
+    def let_go(self, operation: Operation) -> None:
+        """Calls that begin from now on do not hang."""
+        self._holds.pop(operation, None)
+
+    def count(self, operation: Operation) -> int:
+        """How many calls of that kind came."""
+        return sum(call.operation is operation for call in self.calls)
+
+    def begun(self, operation: Operation) -> list[float]:
+        """When calls of that kind came."""
+        return [call.begun for call in self.calls if call.operation is operation]
+
+    async def list(self) -> tuple[Cache, ...] | Trouble:
+        """See `CloudClient`."""
+        return await self._reached(LIST, "", tuple(self.caches.values()))
+
+    async def get(self, cache_id: str) -> Cache | NotThere | Trouble:
+        """See `CloudClient`."""
+        return await self._reached(GET, cache_id, self.caches.get(cache_id, NotThere()))
+
+    async def delete(self, cache_id: str) -> DeleteAnswer:
+        """See `CloudClient`; without scripted answers the cache is Deleting from then on."""
+        if self.answers:
+            answer = self.answers.popleft()
+        else:
+            answer = Accepted(self._clock.now(), "request-1")
+        if isinstance(answer, Accepted) and cache_id in self.caches:
+            self.put(cache_id, CacheStatus.DELETING, self.caches[cache_id].name)
+        found = await self._reached(DELETE, cache_id, answer)
+        assert not isinstance(found, Trouble)
+        return found
+
+    async def _reached(self, operation: Operation, cache_id: str, answer: Answer) -> Answer | Trouble:
+        self.calls.append(Call(operation, self._clock.monotonic(), cache_id))
+        trouble = self.troubles.get(operation)
+        if (event := self._holds.get(operation)) is not None:
+            await event.wait()
+        if isinstance(trouble, Exception):
+            raise trouble
+        return answer if trouble is None else trouble
+
+
+def credentials(access_key: str = "AKAKAKAKAKAKAKAKAKAK") -> Credentials:
+    """Credentials with that key."""
+    return Credentials(AccessKey(access_key, SecretStr("made-up")))
+
+
+class FakeSessions(SessionOpener):
+    """Opens sessions with one client; `credentials` and `identity` may be changed at any time."""
+
+    def __init__(self, clock: LoopClock, identity: Identity = US) -> None:
+        self._clock = clock
+        self.client = FakeClient(clock)
+        self.identity = identity
+        self.credentials = credentials()
+        self.trouble: Trouble | None = None
+        self.opened: list[float] = []
+
+    async def open(self, placement: Placement) -> Session | Trouble:
+        """See `SessionOpener`."""
+        self.opened.append(self._clock.monotonic())
+        if self.trouble is not None:
+            return self.trouble
+        gate = KeyGate(self._clock, asyncio.Semaphore(IN_FLIGHT))
+        return Session(self.credentials, self.identity, self.client, gate)
+
+    def version(self) -> Credentials:
+        """See `SessionOpener`."""
+        return self.credentials
+
+
+class FakeKubernetes(KubernetesClient):
+    """An API server with the objects that were put there; resource versions rise, stale patches conflict.
+
+    `failures` are raised by the next calls of a verb, before they do anything; a verb in `holds` hangs first.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, dict[str, Any]] = {}
+        self.crd: dict[str, Any] = {"metadata": {"name": "imagecaches.cce.huaweicloud.com"}}
+        self.events: list[dict[str, Any]] = []
+        self.calls: Counter[str] = Counter()
+        self.patches: list[Any] = []
+        self.failures: dict[str, deque[Exception]] = {}
+        self.holds: dict[str, asyncio.Event] = {}
+        self.listed: Callable[[], None] = lambda: None
+        self._version = 100
+
+    def fail(self, verb: str, *errors: Exception) -> None:
+        """Have the next calls of the verb fail."""
+        self.failures.setdefault(verb, deque()).extend(errors)
+
+    def put(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create or replace an object; returns it with its resource version."""
+        kept = copy.deepcopy(dict(body))
+        self._version += 1
+        kept["metadata"]["resourceVersion"] = str(self._version)
+        self.objects[Key(kept["metadata"]["namespace"], kept["metadata"]["name"])] = kept
+        return copy.deepcopy(kept)
+
+    def edit(self, key: Key, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Change an object as a user would; returns what the watch would tell."""
+        body = copy.deepcopy(self.objects[key])
+        change(body)
+        return self.put(body)
+
+    async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        body = await self._object("patch_status", key)
+        self.patches.append(patch)
+        wanted = patch["metadata"]["resourceVersion"]
+        if body["metadata"]["resourceVersion"] != wanted:
+            raise ConflictError(f"{key} is not at {wanted}", 409)
+        body["status"] = _merged(body.get("status") or {}, patch["status"])
+        return self.put(body)
+
+    async def patch_object(self, key: Key, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """See `KubernetesClient`; serves what is done to finalizers."""
+        body = await self._object("patch_object", key)
+        self.patches.append(operations)
+        test, *_, last = operations
+        if body["metadata"]["resourceVersion"] != test["value"]:
+            raise ConflictError(f"{key}: the test failed", 422)
+        finalizers: list[str] = body["metadata"].setdefault("finalizers", [])
+        if last["op"] == "remove":
+            del finalizers[int(last["path"].rsplit("/", 1)[1])]
+        else:
+            finalizers += last["value"] if isinstance(last["value"], list) else [last["value"]]
+        kept = self.put(body)
+        if "deletionTimestamp" in kept["metadata"] and not finalizers:
+            del self.objects[key]
+        return kept
+
+    async def get_object(self, key: Key) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        return await self._object("get_object", key)
+
+    async def list_objects(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
+        """See `KubernetesClient`; `listed` is called when the list was read and before it is handed out."""
+        await self._begin("list_objects")
+        bodies = [copy.deepcopy(body) for key, body in self.objects.items() if namespace in {None, key.namespace}]
+        self.listed()
+        for body in bodies:
+            yield body
+
+    async def get_crd(self) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        await self._begin("get_crd")
+        return copy.deepcopy(self.crd)
+
+    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """See `KubernetesClient`."""
+        await self._begin("create_event")
+        self.events.append(dict(event))
+
+    async def _object(self, verb: str, key: Key) -> dict[str, Any]:
+        await self._begin(verb)
+        if key not in self.objects:
+            raise NotFoundError(f"{key} not found", 404)
+        return copy.deepcopy(self.objects[key])
+
+    async def _begin(self, verb: str) -> None:
+        self.calls[verb] += 1
+        if (event := self.holds.get(verb)) is not None:
+            await event.wait()
+        if self.failures.get(verb):
+            raise self.failures[verb].popleft()
+
+
+def unreachable() -> KubernetesError:
+    """No answer from the API server."""
+    return KubernetesError("the API server could not be reached")
+
+
+def _merged(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON merge patch (RFC 7386)."""
+    merged = dict(old)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            merged[name] = _merged(old.get(name) or {}, value)
+        else:
+            merged[name] = value
+    return merged
