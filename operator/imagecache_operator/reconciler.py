@@ -158,7 +158,12 @@ class Reconciler:
         outrun = resource.has_finalizer and not resource.deleting
         held = not outrun and (resource.has_finalizer or (tracked is not None and tracked.ever_held))
         self.remove(key, resource.uid)
-        if not held and not resource.status.conditions and resource.spec.image_cache_id is not None and not resource.spec.retain:
+        if (
+            not held
+            and not resource.status.conditions
+            and resource.spec.image_cache_id is not None
+            and not resource.spec.retain
+        ):
             logger.warning(
                 "Object was gone before the finalizer could hold it; its cache is deleted all the same",
                 extra={"object": str(key), "cache_id": resource.spec.image_cache_id},

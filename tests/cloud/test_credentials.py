@@ -228,7 +228,7 @@ GARBAGE = ["two words", "comma,comma", "line\nline", "nul\x00", "\u00e4\u00f6", 
 @pytest.mark.parametrize("check", [check_access_key, check_secret_key])
 def test_what_cannot_travel_in_a_header_is_no_key(check: Callable[[str], str], garbage: str) -> None:
     """Blanks, commas, line ends, letters outside of ASCII and endless texts are refused, unquoted."""
-    with pytest.raises(ValueError, match="^must be a") as caught:
+    with pytest.raises(ValueError, match=r"^must be a") as caught:
         check(garbage)
     assert garbage not in str(caught.value)
 
@@ -249,7 +249,7 @@ def test_what_cannot_travel_in_a_header_is_no_key(check: Callable[[str], str], g
 def test_the_forms_of_the_other_keys(check: Callable[[str], str], good: str, bad: str) -> None:
     """Each key has a form and a longest text."""
     assert check(good) == good
-    with pytest.raises(ValueError, match="^must be "):
+    with pytest.raises(ValueError, match=r"^must be "):
         check(bad)
 
 
@@ -294,9 +294,9 @@ def test_nothing_shows_a_secret(texts: dict[str, str]) -> None:
     """Neither repr nor str nor format of credentials nor the sentence of any error shows a secret."""
     found = credentials_from(texts, where=WHERE)
     shown = [repr(found), str(found), f"{found.secret}", found.who, found.fingerprint]
-    for key in texts:
+    for key, text in texts.items():
         with pytest.raises(CredentialsError) as caught:
-            credentials_from(texts | {key: texts[key] + "\x00"}, where=WHERE)
+            credentials_from(texts | {key: text + "\x00"}, where=WHERE)
         shown += [str(caught.value), repr(caught.value), repr(caught.value.__context__), repr(caught.value.__cause__)]
     for secret in (SK, TOKEN, PASSWORD, AK):
         assert all(secret not in text for text in shown)

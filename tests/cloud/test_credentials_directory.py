@@ -171,6 +171,10 @@ def test_the_asked_kind_is_passed_on(mount: Mount) -> None:
     assert _sentence(DirectoryCredentials(mount.path, auth="token")).startswith("username and password and domainName")
 
 
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 NO_TEXT = "it is no text in UTF-8 of at most 64 KiB"
 
 
@@ -207,12 +211,12 @@ def test_odd_files_are_told_and_hold_nothing_up(tmp_path: Path, what: str, reaso
     """Whatever stands in the place of a key: a sentence without its content, no waiting, no open file left."""
     (tmp_path / "accessKey").write_text("AKOLD", encoding="utf-8")
     _odd(tmp_path / "secretKey", what)
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = _open_files()
     assert _sentence(DirectoryCredentials(tmp_path)) == (
         f"secretKey in the credentials directory {tmp_path} cannot be read ({reason}): check its mode, owner and "
         "content."
     )
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert _open_files() == opened
 
 
 def test_the_largest_key_that_is_read(tmp_path: Path) -> None:

@@ -29,9 +29,14 @@ def clock() -> LoopClock:
 
 @pytest.fixture
 async def started(clock: LoopClock) -> AsyncIterator[Started]:
-    """An account whose poller is started with the test's first wait, and ended after the test."""
+    """An account whose poller starts as soon as the test waits, and ends after the test."""
     kit = Started(clock)
-    poller = asyncio.create_task(kit.account.run())
+
+    async def poll() -> None:
+        await asyncio.sleep(1e-7)
+        await kit.account.run()
+
+    poller = asyncio.create_task(poll())
     yield kit
     poller.cancel()
     await asyncio.wait([poller])

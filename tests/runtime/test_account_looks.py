@@ -20,6 +20,7 @@ from imagecache_operator.observation import (
     CacheStatus,
     Look,
     Present,
+    Trouble,
     TroubleKind,
     Unknown,
     Unlisted,
@@ -126,7 +127,9 @@ async def test_a_get_from_before_the_deletion_does_not_complete_a_later_list(sta
     assert started.observe(proof_after=seen) == Absent(US)
 
 
-@pytest.mark.parametrize("other", [ROTATED, STRANGER, replace(US, account_id=None)])
+@pytest.mark.parametrize(
+    "other", [ROTATED, STRANGER, replace(US, account_id=None)], ids=["rotated", "stranger", "untold"]
+)
 async def test_both_looks_must_be_of_one_identity(started: Started, other: Identity) -> None:
     """A 404 to the former credentials does not complete the LIST of the new ones."""
     await pass_time(1)
@@ -187,15 +190,16 @@ async def test_trouble_hides_no_newer_good_look(started: Started) -> None:
     assert started.observe(OTHER_ID) == Unknown(OUTAGE)
 
 
-@pytest.mark.parametrize("trouble", [OUTAGE, FORBIDDEN])
-async def test_a_get_that_fails_says_nothing_until_the_next_list(started: Started, trouble: object) -> None:
+@pytest.mark.parametrize("trouble", [OUTAGE, FORBIDDEN], ids=lambda trouble: trouble.kind)
+async def test_a_get_that_fails_says_nothing_until_the_next_list(started: Started, trouble: Trouble) -> None:
     """It concerns that cache alone, and after a LIST the GET is asked for again."""
     started.client.put(OTHER_ID)
     await pass_time(1)
-    started.client.troubles[GET] = OUTAGE
+    started.client.troubles[GET] = trouble
     await started.account.get(ID)
-    assert started.observe() == Unknown(OUTAGE)
+    assert started.observe() == Unknown(trouble)
     assert isinstance(started.observe(OTHER_ID), Present)
+    await pass_time(0.1)
     started.account.poke()
     await settle()
     assert started.observe() == Awaited(Look.GET)

@@ -7,6 +7,7 @@ repeated by anybody but the deletion table, so a middleware turns the cut into a
 from __future__ import annotations
 
 import ssl
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx
@@ -33,9 +34,10 @@ class AnswerLostError(aiohttp.ClientPayloadError):
 async def _never_repeat(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     try:
         return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError):
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+    except aiohttp.ClientConnectionError as error:
+        # All of them, not only those that aiohttp repeats: httpx-aiohttp takes the others for failures to connect.
         raise AnswerLostError(f"connection lost: {type(error).__name__}") from error
 
 
@@ -57,6 +59,8 @@ def open_client(request_timeout: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=AiohttpTransport(verify=tls, client=session),
         timeout=httpx.Timeout(request_timeout, connect=min(request_timeout, CONNECT_TIMEOUT_MAX)),
+        # httpx keeps cookies of its own beside aiohttp's.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         trust_env=False,
     )

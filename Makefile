@@ -1,0 +1,61 @@
+# Each target sets up what it needs: a virtual environment in .venv from the locked versions, and the programs of a
+# local Kubernetes control plane in the user's cache folder. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PROJECTS := . simulator controlplane playground
+CRD := crds/cce.huaweicloud.com_imagecaches.yaml
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo playground test lint format bench generate lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: $(STAMP) ## the virtual environment, with exactly the versions that were tested
+
+$(STAMP): requirements/dev.txt pyproject.toml $(foreach project,$(filter-out .,$(PROJECTS)),$(project)/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: run make PYTHON=python3.12, say" >&2; exit 2; }
+	@echo "Setting up $(VENV): some 90 packages, about a minute"
+	@$(PYTHON) -m venv --clear $(VENV) \
+	  || { echo "The module venv is needed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
+	  $(foreach project,$(PROJECTS),--editable ./$(project))
+	@touch $@
+
+demo: $(STAMP) ## the main job from end to end, in about a minute; exit status 0 only if what it shows is true
+	@$(BIN)/python -m imagecache_playground demo
+
+playground: $(STAMP) ## control plane, simulator and operator, left running for you to try; Ctrl-C ends it
+	@$(BIN)/python -m imagecache_playground playground
+
+test: $(STAMP) ## all tests
+	@$(BIN)/python -m imagecache_controlplane --programs-only >/dev/null
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP) ## format, style, types, layers, generated files
+	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/imagecache-operator crd | diff -u $(CRD) - || { echo "$(CRD) is out of date: run make generate" >&2; exit 1; }
+
+format: $(STAMP) ## format the code and mend what can be mended
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+generate: $(STAMP) ## the files that are made from code
+	@$(BIN)/imagecache-operator crd > $(CRD)
+
+lock: $(STAMP) ## the newest versions that pyproject.toml allows, locked
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --output-file requirements/runtime.txt --upgrade pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt --upgrade pyproject.toml
+
+clean: ## what was made here; the control plane's programs stay in the user's cache folder
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,66 @@
+"""`make playground`: control plane, simulator and operator, left running for a person to try things."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from imagecache_controlplane import ControlPlane, find_programs, kubectl_path
+from imagecache_playground.cluster import Cluster
+from imagecache_playground.surroundings import Surroundings
+
+NAMESPACE = "playground"
+SCENARIO = {"timing": {"delete_seconds": 10}}
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+def playground(directory: Path) -> int:
+    """Start all, tell what can be tried, and wait for Ctrl-C."""
+    with ControlPlane(find_programs(_say), progress=_say) as plane:
+        cluster = Cluster(plane)
+        cluster.install()
+        cluster.create_namespace(NAMESPACE)
+        with Surroundings(cluster, NAMESPACE, directory, SCENARIO) as world:
+            world.operator(
+                IMAGECACHE_NAMESPACES="*",
+                IMAGECACHE_ACTIVE_INTERVAL="1",
+                IMAGECACHE_IDLE_INTERVAL="10",
+                IMAGECACHE_WRITES_PER_MINUTE="10",
+            )
+            cache_id = world.cloud.add_cache("web")
+            _say(_advice(plane.kubeconfig, world.cloud.endpoint, cache_id, directory))
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            _say("Cleaning up")
+    return 0
+
+
+def _advice(kubeconfig: Path, endpoint: str, cache_id: str, directory: Path) -> str:
+    kubectl = kubectl_path()
+    return f"""
+A Kubernetes control plane, a simulated CCE with the cache `web` in it, and the operator are running. In another shell:
+
+  export KUBECONFIG={kubeconfig}
+  alias kubectl={kubectl}
+  kubectl config set-context --current --namespace {NAMESPACE}
+
+  kubectl apply -f - <<'YAML'
+  apiVersion: cce.huaweicloud.com/v1alpha1
+  kind: ImageCache
+  metadata: {{name: web}}
+  spec: {{imageCacheID: {cache_id}}}
+  YAML
+  kubectl get imagecaches --watch &
+  kubectl delete imagecache web        # takes about 10 s, as long as the cloud takes
+
+The cloud can be looked at and disturbed (all of it: simulator/README.md):
+
+  curl -s {endpoint}/_control/state                          # its caches
+  curl -s {endpoint}/_control/calls                          # who asked for what
+  curl -s {endpoint}/_control/caches -d '{{"name": "second"}}'  # one more cache
+
+The operator's log: {directory}/operator-1.log
+Ctrl-C here ends everything and removes it.
+"""
