@@ -187,7 +187,7 @@ class Account:
         listing, got, trouble = self._looks.listing, self._looks.got.get(cache_id), self._looks.trouble
         newest = max((look.begun for look in (listing, got, trouble) if look is not None), default=float("-inf"))
         if newest < not_before or newest == float("-inf"):
-            return Awaited(Look.LIST)
+            return self._list_awaited()
         if trouble is not None and trouble.begun == newest:
             return Unknown(trouble.trouble)
         if got is not None and got.begun == newest:
@@ -203,7 +203,7 @@ class Account:
         """Absent takes both: a LIST that lacks the id, and the cloud's own 404 to a GET, by one identity."""
         listing, got = self._looks.listing, self._looks.got.get(cache_id)
         if listing is None or listing.begun < since or cache_id in listing.by_id:
-            return Awaited(Look.LIST)
+            return self._list_awaited()
         if got is None or got.begun < since or got.result is not None or got.identity != listing.identity:
             return Awaited(Look.GET)
         return Absent(listing.identity)
@@ -214,10 +214,15 @@ class Account:
         if trouble is not None and trouble.begun >= not_before:
             return Unknown(trouble.trouble)
         if listing is None:
-            return Awaited(Look.LIST)
+            return self._list_awaited()
         if (cache := listing.by_name.get(name)) is not None:
             return Present(cache, listing.identity, listing.begun)
-        return Awaited(Look.LIST) if listing.begun < not_before else Unlisted(listing.identity)
+        return self._list_awaited() if listing.begun < not_before else Unlisted(listing.identity)
+
+    def _list_awaited(self) -> Observation:
+        """A LIST will come; but where the key may not even ask for minutes, that is what there is to tell."""
+        closed = self._session.gate.trouble(Operation.LIST) if self._session is not None else None
+        return Awaited(Look.LIST) if closed is None else Unknown(closed)
 
     # --- what is asked for
 

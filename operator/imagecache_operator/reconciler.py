@@ -133,6 +133,7 @@ class Reconciler:
         self.queue.forget(key)
         if tracked is not None:
             self._leave(key, tracked)
+        released = released or (tracked is not None and tracked.releasing)
         if not released and known.has_finalizer and known.status.image_cache_id is not None:
             logger.warning(
                 "Object vanished although our finalizer held it; its cache is left alone",
@@ -424,7 +425,12 @@ class Reconciler:
         resource = view.resource
         body: dict[str, Any] = {}
         if not view.tracked.ghost:
-            body = await self._kubernetes.patch_object(resource.key, finalizer_removed(resource))
+            # The watch may tell of the object's end before the answer to the patch does.
+            view.tracked.releasing = True
+            try:
+                body = await self._kubernetes.patch_object(resource.key, finalizer_removed(resource))
+            finally:
+                view.tracked.releasing = False
         self._events.post(resource, release.note)
         proven = view.tracked.account.proven_at(cache_id_of(resource)) if view.tracked.account is not None else None
         lag = None if proven is None else self._clock.monotonic() - proven

@@ -42,6 +42,7 @@ class Tracked:
         trouble, failures: of DELETEs that were certainly not carried out.
         reconcile_seen: the newest reconcile annotation, and when it was first seen.
         ever_held: whether any version that was seen carried our finalizer.
+        releasing: our finalizer is being taken off, so that the object's end is no surprise.
         ghost: the object was gone before our finalizer was on it; what is left of it lives in memory only.
     """
 
@@ -60,6 +61,7 @@ class Tracked:
     account: Account | None = None
     limiter: WriteLimiter | None = None
     ever_held: bool = False
+    releasing: bool = False
     ghost: bool = False
 
     def notice(self, resource: ImageCache, *, now: datetime, monotonic: float) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +15,11 @@ from cce_simulator.testing import DEFAULT_KEY, DEFAULT_PROJECT, RunningSimulator
 from imagecache_operator.cloud.auth import SignatureAuth
 from imagecache_operator.cloud.client import CloudClient
 from imagecache_operator.cloud.credentials import AccessKey, Credentials, CredentialsError, UserPassword
+from imagecache_operator.cloud.endpoints import Endpoints
 from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.cloud.session import Session, Sessions
+from imagecache_operator.observation import Trouble
+from imagecache_operator.placement import Placement
 
 ID = "c271e39e-1a6e-4d3d-8fa8-2a36329c68d2"
 OTHER_ID = "d382f40f-2b7f-5e4e-9ab9-3b47430d79e3"
@@ -145,3 +150,37 @@ def cloud_client(
 def calls(cloud: RunningSimulator) -> list[str]:
     """The operations that reached the simulator, in order."""
     return [call["operation"] for call in cloud.control("GET", "calls")["calls"]]
+
+
+# --- sessions
+
+ACCOUNT = "d0123456789abcdef0123456789abcde"
+HERE = Placement(REGION, PROJECT)
+UNTOLD = Placement(REGION, None)
+BY_KEY, BY_USER = Credentials(KEY), Credentials(USER)
+
+
+def sessions_of(http: httpx.AsyncClient, cloud: RunningSimulator, source: Source, **changes: Any) -> Sessions:
+    """Sessions whose CCE, IAM and STS are the simulator, unless the changes say otherwise."""
+    endpoints = Endpoints(region=REGION, cce_template=cloud.url, iam_template=cloud.url, sts_template=cloud.url)
+    clock = SimulatorsClock(cloud)
+    return Sessions(http, replace(endpoints, **changes), source, request_timeout=5.0, clock=clock, meter=no_meter)
+
+
+async def opened(sessions: Sessions, placement: Placement = HERE) -> Session:
+    """Open a session that opens."""
+    session = await sessions.open(placement)
+    assert isinstance(session, Session), session
+    return session
+
+
+async def no_session(sessions: Sessions, placement: Placement = HERE) -> Trouble:
+    """Try to open a session that does not."""
+    trouble = await sessions.open(placement)
+    assert isinstance(trouble, Trouble)
+    return trouble
+
+
+def trouble_in(answer: object) -> Trouble | None:
+    """Read trouble out of the answer to a look, for gates."""
+    return answer if isinstance(answer, Trouble) else None

@@ -113,7 +113,7 @@ async def test_a_refused_connection_was_certainly_not_used(serve: Serve, http: h
     """Where nobody listens, the request never left."""
     with contextlib.closing(await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)) as listening:
         port = listening.sockets[0].getsockname()[1]
-    with pytest.raises(httpx.ConnectError) as caught:
+    with pytest.raises(httpx.TransportError) as caught:
         await fetch(http, http.build_request("DELETE", f"http://127.0.0.1:{port}/"), None)
     assert certainly_not_sent(caught.value)
 

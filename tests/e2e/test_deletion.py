@@ -89,7 +89,7 @@ def test_binding_by_name_pins_the_id(world: Surroundings) -> None:
 def test_204_is_confirmed_before_it_is_believed(world: Surroundings) -> None:
     """A 204 proves nothing: the object goes only after the cache has left the list and its GET says 404."""
     cache_id = world.bind(delete_behaviour={"seconds": 1.5})
-    world.cloud.settings(switches={"delete_code": "204"})
+    world.cloud.settings(switches={"delete_answer": "204_still_there"})
     world.operator()
     world.wait_reason("Available")
     world.delete()
@@ -134,7 +134,7 @@ def test_answers_that_are_not_the_clouds_release_nothing(world: Surroundings, ki
     """HTML, empty, garbled and redirecting answers are trouble, never an absence."""
     fields = {"status": 404} if kind == "html" else {}
     cache_id = world.bind()
-    world.operator()
+    world.operator(IMAGECACHE_DELETE_RETRY_AFTER="1")
     world.wait_reason("Available")
     world.cloud.fault(kind, **fields)
     world.delete()
@@ -262,7 +262,8 @@ def test_a_refused_deletion_is_asked_for_again_with_growing_pauses(world: Surrou
     assert len(times) == 4
     pauses = [later - earlier for earlier, later in pairwise(times)]
     for pause, least in zip(pauses, (0.5, 1.0, 2.0), strict=True):
-        assert pause >= least
+        # The pause counts from requestedAt, so the way to the cloud, which is never twice the same, is within it.
+        assert pause >= least - 0.05
 
 
 def test_a_deletion_that_reverts_is_asked_for_again(world: Surroundings) -> None:
@@ -445,6 +446,8 @@ def test_changes_outside_kubernetes_are_followed(world: Surroundings) -> None:
 def test_an_object_deleted_before_the_finalizer_was_on_it_takes_its_cache_along(world: Surroundings) -> None:
     """Created and deleted at once, twenty times: no cache is left behind."""
     world.operator()
+    world.bind("first")
+    world.wait_reason("Available", name="first")  # so the watch is on
     ids = []
     for number in range(20):
         ids.append(world.bind(f"quick-{number}"))

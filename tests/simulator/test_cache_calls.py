@@ -38,6 +38,9 @@ def test_names_that_are_taken(cloud: RunningSimulator, name: str) -> None:
     assert cloud.create(name).status == 201
 
 
+NO_BUILDING: tuple[object, ...] = (None, [], {}, {"cluster": ""})
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -45,7 +48,7 @@ def test_names_that_are_taken(cloud: RunningSimulator, name: str) -> None:
         *(({"images": images}, "images must") for images in (None, [], "a", [""], [3], ["i"] * 21)),
         *(({"image_cache_size": size}, "image_cache_size must") for size in (0, 19, 401, "20", True, 20.5)),
         *(({"retention_days": days}, "retention_days must") for days in (-1, 10_001, "1", True)),
-        *(({"building_config": building}, "building_config") for building in (None, [], {}, {"cluster": ""})),
+        *(({"building_config": building}, "building_config") for building in NO_BUILDING),
         ({"building_config": {"cluster": "c", "image_pull_secrets": "s"}}, "image_pull_secrets must"),
     ],
 )
