@@ -387,7 +387,8 @@ class Account:
         match trouble.trouble.kind:
             case TroubleKind.THROTTLED:
                 asked = trouble.trouble.retry_after
-                return THROTTLE_PAUSE if asked is None else asked
+                # Zero, or a date that has passed on our clock, must not become a LIST without any pause.
+                return THROTTLE_PAUSE if asked is None else max(asked, BACKOFF_FIRST)
             case TroubleKind.CREDENTIALS_INVALID | TroubleKind.ACCESS_DENIED:
                 return SLOW_LANE
             case TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:

@@ -24,8 +24,11 @@ class CrdReader:
 
     async def read(self, since: float) -> Crd:
         """What a GET that began after `since` (monotonic seconds) says; one answer serves all who wait for it."""
+        asked = self._clock.monotonic()
         async with self._lock:
-            if self._begun <= since or self._state is Crd.UNREADABLE:
+            # That it is unreadable is said to those who waited for that look, and read again for all others.
+            unreadable = self._state is Crd.UNREADABLE and self._begun < asked
+            if self._begun <= since or unreadable:
                 self._begun = self._clock.monotonic()
                 self._state = await self._get()
             return self._state

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_never
@@ -40,7 +40,7 @@ from imagecache_operator.events import Events
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.metrics import Metrics
-from imagecache_operator.observation import Awaited, Look, Observation, Present, Trouble, TroubleKind, Unknown
+from imagecache_operator.observation import Awaited, Cache, Look, Observation, Present, Trouble, TroubleKind, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
 from imagecache_operator.placement import moved
 from imagecache_operator.resource import ImageCache, Key
@@ -287,13 +287,8 @@ class Reconciler:
         return CRD_RETRY
 
     def _gather(self, resource: ImageCache, tracked: Tracked) -> _View:
-        found = self._accounts.account_for(resource)
-        monotonic = self._clock.monotonic()
-        obstacle = found if isinstance(found, Verdict) else None
-        account = found if isinstance(found, Account) else None
-        if account is not tracked.account:
-            self._leave(resource.key, tracked)
-            tracked.account = account
+        obstacle, monotonic = self._join(resource, tracked), self._clock.monotonic()
+        account = tracked.account
         identity = account.identity if account is not None else None
         tracked.limiter = self._accounts.limiter(identity.location) if identity is not None else None
         observation = self._observe(resource, tracked)
@@ -319,6 +314,15 @@ class Reconciler:
             ),
         )
 
+    def _join(self, resource: ImageCache, tracked: Tracked) -> Verdict | None:
+        """Have the account look that serves the object now; or say why none does."""
+        found = self._accounts.account_for(resource)
+        account = found if isinstance(found, Account) else None
+        if account is not tracked.account:
+            self._leave(resource.key, tracked)
+            tracked.account = account
+        return found if isinstance(found, Verdict) else None
+
     def _observe(self, resource: ImageCache, tracked: Tracked) -> Observation:
         account, cache_id, name = tracked.account, cache_id_of(resource), resource.spec.name
         if account is None or (cache_id is None and name is None):
@@ -337,7 +341,18 @@ class Reconciler:
         if moved(resource.status.seen_by, account.identity) is not None:
             return None
         sees = isinstance(observation, Present) or resource.status.seen_by is not None
-        return self.store.other_holder(resource, claim, sees=sees)
+        witnesses = self._witnesses(observation.cache, account) if isinstance(observation, Present) else ()
+        return self.store.other_holder(resource, claim, sees=sees, witnesses=witnesses)
+
+    def _witnesses(self, cache: Cache, account: Account) -> Iterator[Key]:
+        """The objects to which the look that showed this cache shows it, too; two of them must not both hold it."""
+        for key in self.store.concerned([cache.id], [cache.name]):
+            resource, tracked = self.store.get(key), self._tracked.get(key)
+            if resource is None or tracked is None or resource.spec.observe_only:
+                continue
+            self._join(resource, tracked)
+            if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
+                yield key
 
     def _write_trouble(self, tracked: Tracked, monotonic: float) -> Trouble | None:
         account, own = tracked.account, tracked.trouble

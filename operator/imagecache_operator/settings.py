@@ -397,12 +397,17 @@ def _endpoint_faults(settings: Settings) -> list[str]:
     endpoint = settings.cce_endpoint
     if endpoint is not None and REGION_PLACE not in endpoint and not (settings.region or settings.credentials_dir):
         faults.append("IMAGECACHE_CCE_ENDPOINT has no {region} in it, so IMAGECACHE_REGION must be set, too.")
-    endpoints = settings.endpoints
+    by_region = (
+        (_BY_REGION.replace("*", region.upper().replace("-", "_")), template)
+        for region, template in settings.cce_by_region.items()
+    )
     for name, template in (
-        ("IMAGECACHE_CCE_ENDPOINT", endpoints.cce_template),
-        ("IMAGECACHE_IAM_ENDPOINT", endpoints.iam_template),
-        ("IMAGECACHE_STS_ENDPOINT", endpoints.sts_template),
-        *((_BY_REGION, template) for template in endpoints.cce_by_region.values()),
+        ("IMAGECACHE_CCE_ENDPOINT", settings.cce_endpoint),
+        ("IMAGECACHE_IAM_ENDPOINT", settings.own_iam_endpoint),
+        ("HUAWEICLOUD_SDK_IAM_ENDPOINT", None if settings.own_iam_endpoint else settings.sdk_iam_endpoint),
+        ("IMAGECACHE_STS_ENDPOINT", settings.own_sts_endpoint),
+        ("HUAWEICLOUD_SDK_STS_ENDPOINT", None if settings.own_sts_endpoint else settings.sdk_sts_endpoint),
+        *by_region,
     ):
         if template is not None and template.startswith("http://"):
             try:

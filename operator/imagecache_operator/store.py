@@ -72,15 +72,19 @@ class Store:
             self._unindex(known)
         return known
 
-    def other_holder(self, resource: ImageCache, claim: Claim, *, sees: bool) -> Key | None:
+    def other_holder(
+        self, resource: ImageCache, claim: Claim, *, sees: bool, witnesses: Iterable[Key] = ()
+    ) -> Key | None:
         """The holder of that cache, when it is not this object.
 
         Args:
             resource: the object that asks.
             claim: the cache in question.
             sees: whether this object sees the cache, or has seen it; its age counts only then.
+            witnesses: objects that see it by the same look, though their status does not tell it yet.
         """
-        rivals = [self._objects[key] for key in self._claims.get(claim, ()) if key != resource.key]
+        keys = self._claims.get(claim, set()).union(witnesses)
+        rivals = [self._objects[key] for key in keys if key != resource.key]
         if not rivals:
             return None
         oldest = min(rivals, key=_age)

@@ -1,0 +1,1 @@
+"""What the operator takes, in time, memory and calls: `make bench`."""

@@ -1,0 +1,48 @@
+"""Who asked the API server for what: its audit log, which counts each request once, whatever its answer."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+OPERATOR_USER = "system:serviceaccount:imagecache-system:imagecache-operator"
+
+
+class AuditLog:
+    """Reads the log from where the last look ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+
+    def skip(self) -> None:
+        """Forget what was asked so far."""
+        self._offset = self.path.stat().st_size if self.path.exists() else 0
+
+    def requests(self, namespace: str | None = None) -> list[dict[str, Any]]:
+        """The operator's requests since the last look (those for a namespace)."""
+        with self.path.open("rb") as stream:
+            stream.seek(self._offset)
+            data = stream.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        entries = (json.loads(line) for line in whole.splitlines() if OPERATOR_USER.encode() in line)
+        return [
+            entry
+            for entry in entries
+            if entry["user"]["username"] == OPERATOR_USER
+            and (namespace is None or entry.get("objectRef", {}).get("namespace") == namespace)
+        ]
+
+    def writes(self, namespace: str) -> Counter[str]:
+        """The operator's writes since the last look, by what was written."""
+        counted: Counter[str] = Counter()
+        for entry in self.requests(namespace):
+            if entry["verb"] in WRITES:
+                target = entry["objectRef"]
+                what = "/".join(word for word in (target["resource"], target.get("subresource")) if word)
+                counted[what] += 1
+        return counted

@@ -1,0 +1,129 @@
+"""The program as a process: what it prints, and with which status it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.runtime.test_settings import KEY, OURS
+
+import imagecache_operator
+from imagecache_operator.settings import flag_of
+
+COMMAND = [sys.executable, "-m", "imagecache_operator"]
+ROOT = Path(__file__).parents[2]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs the program with these settings and no others, away from any cluster."""
+
+    def start(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        ours = ("IMAGECACHE_", "HUAWEICLOUD_", "KUBE")
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+        surroundings = kept | {"HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "none"), "COLUMNS": "200"} | environ
+        return subprocess.run(
+            [*COMMAND, *arguments], env=surroundings, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return start
+
+
+def test_wrong_settings_are_one_sentence_each(run: Run) -> None:
+    """On stderr, with exit status 2, and nothing else; a secret that is wrong is not shown."""
+    done = run(
+        "run",
+        "--idle-interval=never",
+        **KEY,
+        IMAGECACHE_REGION="Not A Region",
+        IMAGECACHE_PASSWORD="made-up\nsecret",
+        IMAGECACHE_METRICS_ADDR="here",
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "imagecache-operator: IMAGECACHE_REGION must be a region such as cn-north-4: lower-case letters, digits and "
+        "hyphens, at most 63.",
+        "imagecache-operator: IMAGECACHE_PASSWORD must be a password in one line.",
+        "imagecache-operator: --idle-interval must be a number of seconds, 0.1 at least, such as 30 or 0.5.",
+        "imagecache-operator: IMAGECACHE_METRICS_ADDR must be host:port, :port, or off.",
+    ]
+
+
+def test_without_credentials(run: Run) -> None:
+    """The sentence names all ways to set them."""
+    done = run("run")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("imagecache-operator: No credentials are set: set IMAGECACHE_CREDENTIALS_DIR, or ")
+
+
+def test_without_a_kubeconfig(run: Run) -> None:
+    """Good settings and no cluster: exit status 2, what to do, no trace, and what is odd is told before."""
+    done = run("run", **KEY, IMAGECACHE_REGOIN="eu-west-101")
+    assert done.returncode == 2
+    odd, sentence = done.stderr.splitlines()
+    assert odd == "imagecache-operator: IMAGECACHE_REGOIN is no setting of this program and is ignored."
+    assert sentence.startswith("imagecache-operator: No access to a Kubernetes API server: not in a pod, and ")
+    assert sentence.endswith("Set KUBECONFIG to a kubeconfig file that kubectl can use.")
+
+
+def test_a_kubeconfig_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    """Rubbish in the file is one sentence, too."""
+    path = tmp_path / "config"
+    path.write_text("{not yaml", encoding="utf-8")
+    done = run("run", **KEY, KUBECONFIG=str(path))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("imagecache-operator: No access to a Kubernetes API server: ")
+
+
+def test_crd_prints_the_file_of_the_repository(run: Run) -> None:
+    """To the byte, so the file is up to date; it needs no settings."""
+    done = run("crd")
+    kept = (ROOT / "crds" / "cce.huaweicloud.com_imagecaches.yaml").read_text(encoding="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == kept
+
+
+def test_help_of_run_has_all_flags(run: Run) -> None:
+    """Each setting of the interface, and what it is for."""
+    done = run("run", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for variable in OURS:
+        assert f"{flag_of(variable)} " in done.stdout
+    assert "seconds for one request to the cloud" in done.stdout
+
+
+def test_help_has_the_commands(run: Run) -> None:
+    """With a line each."""
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "run the controller" in done.stdout
+    assert "print the CustomResourceDefinition" in done.stdout
+
+
+def test_version(run: Run) -> None:
+    """That of the package."""
+    done = run("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{imagecache_operator.__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--regoin=x"], ["run", "extra"]])
+def test_a_wrong_command_line(run: Run, arguments: list[str]) -> None:
+    """Exit status 2 and how it is meant."""
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: imagecache-operator")
+
+
+def test_switches_need_no_value(run: Run) -> None:
+    """`--leader-election` alone turns it on, which this version refuses; with a value it is read like the variable."""
+    refused = run("run", "--leader-election", **KEY)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "not served by this version" in refused.stderr
+    assert "No access to a Kubernetes API server" in run("run", "--leader-election", "false", **KEY).stderr
