@@ -51,7 +51,7 @@ class Events:
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {
-                "name": f"{resource.key.name[:200]}.{self._clock.now().timestamp() * 1e6:.0f}{self._count % 1000:03d}",
+                "name": f"{resource.key.name[:200].rstrip('-.')}.{self._clock.now().timestamp() * 1e6:.0f}{self._count % 1000:03d}",
                 "namespace": resource.key.namespace,
             },
             "involvedObject": {

@@ -47,10 +47,10 @@ class HttpServer:
         Raises:
             AddressTakenError: the address is taken, or not of this machine.
         """
-        self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host or None, self._port, shutdown_timeout=0.1).start()
+            await web.TCPSite(self._runner, self._host or None, self._port).start()
         except OSError as error:
             await self._runner.cleanup()
             reason = error.strerror or str(error)

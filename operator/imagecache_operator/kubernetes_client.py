@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException
 
 from imagecache_operator.names import GROUP, PLURAL, VERSION
 from imagecache_operator.resource import Key
@@ -109,11 +110,15 @@ class KubernetesClient:
             url = self._configuration.host + path
             response = await self._api.call_api(method, url, headers, body, _request_timeout=REQUEST_TIMEOUT)
             data = await response.read()  # type: ignore[no-untyped-call]
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigException) as error:
+            # ConfigException: a token that is read again for each request may be half written.
             what = str(error) or type(error).__name__
             raise KubernetesError(f"{method} {path}: the API server could not be reached: {what}") from error
         answer = _object(data)
         if 200 <= response.status < 300:
+            if not answer:
+                # A proxy's page must not pass for a list without objects, or for a CRD that lives.
+                raise KubernetesError(f"{method} {path}: the answer is no JSON object", response.status)
             return answer
         message = f"{method} {path}: {response.status} {answer.get('reason', '')}: {answer.get('message', '')}"
         match response.status:

@@ -129,6 +129,8 @@ class WriteLimiter:
             self._timer = None
         if not self._wanted:
             return
-        when = max(self._paused_until, self._busy_until[0] if self._busy_until else now)
+        when = self._paused_until
+        if self._busy_until and self._free(now) <= 0:
+            when = max(when, self._busy_until[0])
         if when > now:
             self._timer = asyncio.get_running_loop().call_later(when - now + 0.001, self._grant)

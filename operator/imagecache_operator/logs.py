@@ -21,7 +21,7 @@ def set_up_logging(*, as_json: bool, level: str, stream: TextIO = sys.stderr) ->
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
+        logging.getLogger(name).setLevel("ERROR" if level == "error" else "NOTSET" if level == "debug" else "WARNING")
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

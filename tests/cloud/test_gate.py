@@ -204,6 +204,20 @@ async def test_an_attempt_in_flight_is_the_only_one(one: Cloud, clock: TurnedClo
     assert len(one.sent) == 2
 
 
+async def test_what_waits_behind_the_attempt_goes_out_when_it_succeeds(one: Cloud, clock: TurnedClock) -> None:
+    """Calls that come while the attempt is under way wait for its outcome instead of being told the old one."""
+    one.answer = REFUSED
+    await one.ask()
+    clock.advance(SLOW_LANE)
+    one.answer = GOOD
+    one.open.clear()
+    waiting = [asyncio.create_task(one.ask()) for _ in range(8)]
+    await _settle()
+    assert one.in_flight == 1
+    one.open.set()
+    assert await asyncio.gather(*waiting) == [GOOD] * 8
+
+
 async def test_a_key_that_dies_under_load(one: Cloud) -> None:
     """Of 50 calls those in flight fail, three at most, and what was queued is not sent any more."""
     one.open.clear()

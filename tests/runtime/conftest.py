@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 from tests.runtime.account_kit import Started
+from tests.runtime.reconciler_kit import Kit
 from tests.runtime.virtual_time import LoopClock, VirtualTimeLoop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -40,3 +41,11 @@ async def started(clock: LoopClock) -> AsyncIterator[Started]:
     yield kit
     poller.cancel()
     await asyncio.wait([poller])
+
+
+@pytest.fixture
+async def kit(clock: LoopClock) -> AsyncIterator[Kit]:
+    """A reconciler that works from the beginning, with ten writes a minute."""
+    made = Kit(clock)
+    yield made
+    await made.stop()

@@ -1,4 +1,4 @@
-"""A cloud that lies as real ones do: answers lost before and after the work, refusals, reverts, outages, stale lists."""
+"""A cloud that lies as real ones do: lost answers, refusals, deletions undone, outages, stale lists."""
 
 from __future__ import annotations
 
@@ -78,22 +78,24 @@ class StormyCloud(CloudClient):
             fate.reverts = False
 
     async def list(self) -> tuple[Cache, ...] | Trouble:
-        """See `CloudClient`; in a storm it may be as old as the list before."""
+        """See `CloudClient`; in a storm it may be as old as the list before, or lack a cache."""
         seen = self._now()
         await self._latency()
-        if (trouble := self._trouble()) is not None:
+        if (trouble := self._fault()) is not None:
             return trouble
         (when, stale), self._before = self._before, (self._clock.monotonic(), self._now())
-        recent = self._clock.monotonic() - when < STALE_SECONDS
-        if recent and self._dice.random() < self.storm / 2 and {cache.id for cache in stale} >= self._caches.keys():
-            # Stale in its words; a list that lacks what is there would be another kind of lie.
+        lie = self._dice.random()
+        if self._clock.monotonic() - when < STALE_SECONDS and lie < self.storm / 3:
             return stale
+        if seen and lie > 1 - self.storm / 3:
+            # No last word: a list may lack what is there.
+            return tuple(cache for cache in seen if cache is not self._dice.choice(seen))
         return self._dice.choice([seen, self._now()])
 
     async def get(self, cache_id: str) -> Cache | NotThere | Trouble:
         """See `CloudClient`."""
         await self._latency()
-        if (trouble := self._trouble()) is not None:
+        if (trouble := self._fault()) is not None:
             return trouble
         self._now()
         return self._caches.get(cache_id, NotThere())
@@ -103,7 +105,7 @@ class StormyCloud(CloudClient):
         await self._latency()
         chance = self._dice.random()
         if self.out or chance < self.storm / 4:
-            trouble = self._trouble() or Trouble(TroubleKind.CLOUD_UNAVAILABLE, "no connection")
+            trouble = self._fault() or Trouble(TroubleKind.CLOUD_UNAVAILABLE, "no connection")
             return NotDone(trouble)
         if chance < self.storm / 3:
             return Refused("it is in use")
@@ -144,7 +146,7 @@ class StormyCloud(CloudClient):
     async def _latency(self, at_most: float = 0.3) -> None:
         await asyncio.sleep(self._dice.random() * (at_most if self.storm else 0.02))
 
-    def _trouble(self) -> Trouble | None:
+    def _fault(self) -> Trouble | None:
         if self.out:
             return Trouble(TroubleKind.CLOUD_UNAVAILABLE, "no connection")
         if self._dice.random() >= self.storm:

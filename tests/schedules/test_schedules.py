@@ -6,7 +6,10 @@ import asyncio
 import logging
 
 import pytest
-from tests.schedules.world import Key, World, wait_until
+from tests.schedules.world import World, wait_until
+
+from imagecache_operator.resource import Key
+
 
 SCHEDULES = 250
 STEPS = 25
@@ -63,3 +66,20 @@ async def test_no_schedule_loses_a_cache_or_an_object(seed: int) -> None:
     assert ended, left
     assert world.faults == []
     assert world.cloud.doubles == []
+
+
+async def test_the_schedules_do_what_they_should() -> None:
+    """They would prove little if hardly anything was deleted, lost or killed in them."""
+    sent = losses = 0
+    for seed in range(20):
+        world = World(seed)
+        for number in range(5):
+            world.create(number)
+        keys = list(world.cluster.objects)
+        for _ in range(STEPS):
+            await _step(world, keys)
+        sent += len(world.cloud.sent)
+        losses += len(keys) - len(world.cluster.objects)
+        await world.operator.kill()
+    assert sent >= 20
+    assert losses >= 20

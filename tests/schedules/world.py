@@ -17,7 +17,6 @@ from imagecache_operator.accounts import Accounts
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
-from imagecache_operator.kubernetes_client import KubernetesError
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.model import format_time
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
@@ -136,7 +135,7 @@ class World:
         self.cluster.released = self._judge_release
         self.operator = Operator(self.cluster, self.cloud, self.clock)
         self.faults: list[str] = []
-        self.bystanders: set[str] = set()
+        self._released: dict[str, float] = {}
 
     def create(self, number: int) -> None:
         """A cache, and an object that is bound to it in one of the ways, with our finalizer on it."""
@@ -192,6 +191,7 @@ class World:
     def _judge_release(self, it: Body) -> None:
         """The finalizer goes only on a person's word, to leave the cache to its holder, or when it is truly gone."""
         spec, status, name = it["spec"], it.get("status") or {}, it["metadata"]["name"]
+        self._released[name] = self.clock.monotonic()
         if "deletionTimestamp" not in it["metadata"]:
             self.faults.append(f"{name} lost its finalizer alive")
         if spec.get("deletionPolicy") == "Retain" or spec.get("managementPolicy") == "Observe":
@@ -199,10 +199,16 @@ class World:
         cache_id = status.get("imageCacheID") or spec.get("imageCacheID")
         if not self.cloud.there(cache_id, None if cache_id else spec.get("name")):
             return
-        number = name.rsplit("-", 1)[1]
-        rivals = [other for key, other in self.cluster.objects.items() if key.name != name and key.name.endswith(number)]
-        if not any(FINALIZER in rival["metadata"]["finalizers"] for rival in rivals):
+        if not self._just_held_by_another(name):
             self.faults.append(f"{name} was released and its cache is still there")
+
+    def _just_held_by_another(self, name: str) -> bool:
+        """Whether another object for the same cache is there, or was when the release was on its way."""
+        number = name.rsplit("-", 1)[1]
+        rivals = {f"{word}-{number}" for word in ("object", "second")} - {name}
+        return any(
+            key.name in rivals and FINALIZER in it["metadata"]["finalizers"] for key, it in self.cluster.objects.items()
+        ) or any(self.clock.monotonic() - self._released.get(rival, float("-inf")) < 1.0 for rival in rivals)
 
 
 async def wait_until(look: Callable[[], bool], within: float) -> bool:
@@ -212,6 +218,3 @@ async def wait_until(look: Callable[[], bool], within: float) -> bool:
             return True
         await asyncio.sleep(1.0)
     return look()
-
-
-__all__ = ["Key", "KubernetesError", "World", "wait_until"]

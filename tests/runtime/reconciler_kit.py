@@ -1,0 +1,125 @@
+"""A reconciler between a fake API server and a fake cloud; its watch is the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from tests.decision.builders import HERE, ID, PROJECT, body, rfc
+from tests.runtime.fakes import FakeKubernetes, FakeSessions
+from tests.runtime.virtual_time import EPOCH, LoopClock, settle
+
+from imagecache_operator.account import Intervals
+from imagecache_operator.accounts import Accounts
+from imagecache_operator.crd_state import CrdReader
+from imagecache_operator.decision import Policy
+from imagecache_operator.events import Events
+from imagecache_operator.identity import Location
+from imagecache_operator.limiter import WriteLimiter
+from imagecache_operator.metrics import Metrics
+from imagecache_operator.placement import Defaults
+from imagecache_operator.reconciler import Reconciler
+from imagecache_operator.resource import Key
+
+KEY = Key("team-a", "web")
+OTHER_ID = "d271e39e-1a6e-4d3d-8fa8-2a36329c68d2"
+CREATED = EPOCH - timedelta(days=1)
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def delete(changed: dict[str, Any]) -> None:
+    """What the API server does to an object with finalizers that is deleted."""
+    changed["metadata"]["deletionTimestamp"] = rfc(EPOCH)
+
+
+def retain(changed: dict[str, Any]) -> None:
+    """A person's word."""
+    changed["spec"]["deletionPolicy"] = "Retain"
+
+
+def touch(changed: dict[str, Any]) -> None:
+    """Somebody else's label."""
+    changed["metadata"]["labels"] = {"touched": "true"}
+
+
+class Kit:
+    """The reconciler and what is around it."""
+
+    def __init__(self, clock: LoopClock, *, writes_per_minute: int = 10) -> None:
+        self.clock = clock
+        self.kubernetes = FakeKubernetes()
+        self.sessions = FakeSessions(clock)
+        self.cloud = self.sessions.client
+        self.metrics = Metrics()
+        self.accounts = Accounts(
+            self.sessions,
+            lambda: Defaults(HERE.region, PROJECT),
+            clock=clock,
+            intervals=Intervals(5.0, 60.0),
+            writes_per_minute=writes_per_minute,
+        )
+        self.reconciler = Reconciler(
+            kubernetes=self.kubernetes,
+            accounts=self.accounts,
+            crd=CrdReader(self.kubernetes, clock),
+            events=Events(self.kubernetes, clock),
+            metrics=self.metrics,
+            clock=clock,
+            policy=Policy(),
+        )
+        self.reconciler.queue.start()
+
+    def make(self, **changes: Any) -> Key:
+        """A live object that is bound to the cache and was seen Available; the watch tells of it."""
+        made = self.kubernetes.put(body(**({"created": CREATED} | changes)))
+        self.reconciler.upsert(made)
+        return Key(made["metadata"]["namespace"], made["metadata"]["name"])
+
+    def edit(self, *changes: Change, key: Key = KEY, watched: bool = True) -> dict[str, Any]:
+        """Change the object as a user would; the watch tells of it, unless it is deaf."""
+        for change in changes:
+            made = self.kubernetes.edit(key, change)
+        if watched:
+            self.reconciler.upsert(made)
+        return made
+
+    async def started_deletion(self) -> None:
+        """An object whose cache is there is deleted, and all is settled that can be."""
+        self.cloud.put(ID)
+        self.make()
+        await settle()
+        self.edit(delete)
+        await settle()
+
+    def status(self, key: Key = KEY) -> dict[str, Any]:
+        """The object's status at the API server."""
+        status: dict[str, Any] = self.kubernetes.objects[key]["status"]
+        return status
+
+    def reason(self, key: Key = KEY) -> str:
+        """The reason of Ready."""
+        return str(self.status(key)["conditions"][0]["reason"])
+
+    def limiter(self, location: Location = HERE) -> WriteLimiter:
+        """The limiter of the location."""
+        return self.accounts.limiter(location)
+
+    def moving(self) -> bool:
+        """Whether any account thinks that something is in motion."""
+        return any(account._moving for account in self.accounts)
+
+    def passes(self, result: str) -> float:
+        """How many passes ended so."""
+        return self.metrics.registry.get_sample_value("imagecache_operator_reconcile_total", {"result": result}) or 0.0
+
+    def released(self, outcome: str) -> float:
+        """How many objects were let go so."""
+        name = "imagecache_operator_released_total"
+        return self.metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0.0
+
+    async def stop(self) -> None:
+        """End everything."""
+        await self.reconciler.stop(0.0)
+        await self.accounts.stop()

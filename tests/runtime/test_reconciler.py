@@ -1,0 +1,383 @@
+"""A pass over an object: it never waits for the cloud, loses nothing, and harms no other object."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.decision.builders import ELSEWHERE, HERE, ID, US, asked, ready_status
+from tests.runtime.fakes import DELETE, GET, LIST, unreachable
+from tests.runtime.reconciler_kit import KEY, OTHER_ID, Kit, delete, retain, touch
+from tests.runtime.virtual_time import EPOCH, pass_time, settle
+
+from imagecache_operator.answers import Accepted, NotDone, Refused
+from imagecache_operator.kubernetes_client import ConflictError, KubernetesError
+from imagecache_operator.names import FINALIZER
+from imagecache_operator.observation import CacheStatus, Trouble, TroubleKind
+from imagecache_operator.resource import Key
+
+
+async def test_a_deletion_from_begin_to_end(kit: Kit) -> None:
+    """DELETE once, looked at until it is gone, confirmed by a GET, let go, and nothing is left in memory."""
+    await kit.started_deletion()
+    assert kit.cloud.count(DELETE) == 1
+    assert kit.reason() in {"DeleteRequested", "Deleting"}
+    await pass_time(6)
+    assert kit.reason() == "Deleting"
+    kit.cloud.caches.clear()
+    await pass_time(6)
+    assert KEY not in kit.kubernetes.objects
+    assert (kit.cloud.count(DELETE), kit.released("deleted")) == (1, 1)
+    assert (len(kit.reconciler.store), list(kit.accounts), len(kit.reconciler.queue)) == (0, [], 0)
+    calls = len(kit.cloud.calls)
+    await pass_time(600)
+    assert len(kit.cloud.calls) == calls
+
+
+async def test_a_deletion_costs_three_writes(kit: Kit) -> None:
+    """The intent, what was learnt after it, and the finalizer."""
+    await kit.started_deletion()
+    before = len(kit.kubernetes.patches)
+    await pass_time(6)
+    kit.cloud.caches.clear()
+    await pass_time(6)
+    assert before <= 2
+    assert len(kit.kubernetes.patches) == 3
+    assert KEY not in kit.kubernetes.objects
+
+
+async def test_the_intent_is_written_before_the_delete_goes_out(kit: Kit) -> None:
+    """After a kill in between, the next process knows that a DELETE may have been sent."""
+    kit.cloud.put(ID)
+    kit.make()
+    await settle()
+    hold = kit.kubernetes.holds["patch_status"] = asyncio.Event()
+    kit.edit(delete)
+    await pass_time(10)
+    assert kit.cloud.count(DELETE) == 0
+    hold.set()
+    await settle()
+    assert kit.cloud.count(DELETE) == 1
+    assert kit.status()["deletion"]["attempts"] == 1
+
+
+async def test_no_delete_without_the_intent(kit: Kit) -> None:
+    """When the status cannot be written, nothing is sent, and the slot is not kept from others."""
+    kit.cloud.put(ID)
+    kit.make()
+    await settle()
+    kit.kubernetes.fail("patch_status", *(unreachable() for _ in range(100)))
+    kit.edit(delete)
+    await pass_time(5)
+    assert kit.cloud.count(DELETE) == 0
+    assert not kit.limiter().granted(KEY)
+    kit.kubernetes.failures.clear()
+    await pass_time(300)
+    assert kit.cloud.count(DELETE) == 1
+
+
+@pytest.mark.parametrize("operation", [LIST, GET, DELETE])
+async def test_a_pass_never_waits_for_the_cloud(kit: Kit, operation: Any) -> None:
+    """While a call hangs for ever, the worker is free, and the status says what is awaited."""
+    if operation is not GET:
+        kit.cloud.put(ID)
+    kit.cloud.hold(operation)
+    kit.make()
+    await settle()
+    kit.edit(delete)
+    await pass_time(3)
+    assert kit.cloud.count(operation) == 1
+    assert len(kit.reconciler.queue) == 0
+    assert kit.reason() == "DeleteRequested"
+
+
+@pytest.mark.parametrize("operation", [LIST, GET, DELETE])
+async def test_retain_lets_go_at_once_while_a_call_hangs(kit: Kit, operation: Any) -> None:
+    """A person's word does not wait for the cloud, and what the call brings later does no harm."""
+    if operation is not GET:
+        kit.cloud.put(ID)
+    hold = kit.cloud.hold(operation)
+    kit.make()
+    kit.make(name="other", uid="uid-other", spec={"imageCacheID": OTHER_ID}, status={})
+    await settle()
+    kit.edit(delete)
+    await pass_time(3)
+    kit.edit(retain)
+    await settle()
+    assert KEY not in kit.kubernetes.objects
+    assert kit.released("retained") == 1
+    hold.set()
+    await settle()
+    assert kit.reconciler.store.get(KEY) is None
+    assert len(kit.reconciler.queue) == 0
+
+
+async def test_an_answer_after_the_end_of_its_object_keeps_nothing_in_motion(kit: Kit) -> None:
+    """Else the account would be looked at every five seconds for ever."""
+    hold = kit.cloud.hold(DELETE)
+    kit.make(name="other", uid="uid-other", spec={"imageCacheID": OTHER_ID, "managementPolicy": "Observe"}, status={})
+    await kit.started_deletion()
+    kit.edit(retain)
+    await settle()
+    hold.set()
+    await pass_time(1)
+    assert kit.released("retained") == 1
+    assert not kit.moving()
+    assert kit.limiter().waiting == 0
+
+
+async def test_retain_acts_at_once_while_a_slot_is_awaited(kit: Kit) -> None:
+    """The queue may be minutes long; whoever leaves it makes room."""
+    for _ in range(10):
+        kit.limiter().occupy(0.0)
+    await kit.started_deletion()
+    assert (kit.cloud.count(DELETE), kit.limiter().waiting) == (0, 1)
+    assert "write slot" in kit.status()["conditions"][0]["message"]
+    kit.edit(retain)
+    await settle()
+    assert (kit.released("retained"), kit.limiter().waiting, kit.cloud.count(DELETE)) == (1, 0, 0)
+
+
+async def test_a_granted_slot_wakes_the_object(kit: Kit) -> None:
+    """The DELETE goes out when the window has room again, not at the next look."""
+    for _ in range(10):
+        kit.limiter().occupy(30.0)
+    await kit.started_deletion()
+    await pass_time(29)
+    assert kit.cloud.count(DELETE) == 0
+    await pass_time(1.1)
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_a_free_slot_is_used_in_the_same_pass(kit: Kit) -> None:
+    """No status says that somebody waits where nobody does."""
+    await kit.started_deletion()
+    messages = [patch["status"].get("conditions", [{}])[0].get("message", "") for patch in kit.kubernetes.patches]
+    assert not any("write slot" in message for message in messages)
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_retain_given_while_the_delete_waits_for_its_turn_stops_it(kit: Kit) -> None:
+    """It is asked for right before it goes out; a write that was never sent frees its slot."""
+    hold = kit.cloud.hold(GET)
+    kit.cloud.put(ID)
+    kit.make()
+    await settle()
+    [account] = kit.accounts
+    busy = [asyncio.create_task(account.get(ID)) for _ in range(3)]
+    await settle()
+    kit.edit(delete)
+    await settle()
+    assert kit.status()["deletion"]["attempts"] == 1
+    kit.edit(retain, watched=False)
+    kit.reconciler.upsert(kit.kubernetes.objects[KEY])
+    await settle()
+    hold.set()
+    await asyncio.gather(*busy)
+    await settle()
+    assert kit.cloud.count(DELETE) == 0
+    free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
+    assert free == [True] * 10
+
+
+async def test_a_conflict_looks_again_and_goes_on(kit: Kit) -> None:
+    """The watch is late: the object is read, and the pass decides on what is true now."""
+    kit.cloud.put(ID)
+    kit.make(status={})
+    kit.edit(touch, watched=False)
+    await settle()
+    assert kit.kubernetes.calls["get_object"] == 1
+    assert kit.passes("conflict") == 1
+    assert kit.reason() == "Available"
+
+
+async def test_a_conflict_brings_the_word_of_retain(kit: Kit) -> None:
+    """What the pass did not know yet counts before anything is sent."""
+    kit.cloud.put(ID)
+    kit.make()
+    await settle()
+    kit.edit(delete)
+    kit.edit(retain, watched=False)
+    await settle()
+    assert (kit.cloud.count(DELETE), kit.released("retained")) == (0, 1)
+
+
+async def test_a_conflict_that_nothing_new_explains_backs_off(kit: Kit) -> None:
+    """An admission policy may refuse each patch; the API server must not be asked without a pause."""
+    kit.kubernetes.fail("patch_object", *(ConflictError("422", 422) for _ in range(1000)))
+    kit.make(finalizers=[])
+    await pass_time(60)
+    assert 3 <= kit.kubernetes.calls["patch_object"] <= 10
+
+
+async def test_an_object_that_is_gone_ends_its_pass(kit: Kit) -> None:
+    """The patch's 404 is the news; nothing stays behind."""
+    kit.cloud.put(ID)
+    kit.make(status={})
+    del kit.kubernetes.objects[KEY]
+    await settle()
+    assert (len(kit.reconciler.store), list(kit.accounts)) == (0, [])
+    assert kit.passes("error") == 0
+
+
+async def test_an_api_server_that_fails_delays_only_its_object(kit: Kit) -> None:
+    """The failing key backs off, and others go on."""
+    kit.cloud.put(ID)
+    kit.cloud.put(OTHER_ID, name="db")
+    kit.kubernetes.fail("patch_status", unreachable())
+    kit.make(status={})
+    other = kit.make(name="other", uid="uid-other", spec={"imageCacheID": OTHER_ID}, status={})
+    await settle()
+    assert kit.reason(other) == "Available"
+    assert kit.status() == {}
+    await pass_time(1.1)
+    assert kit.reason() == "Available"
+
+
+@pytest.mark.parametrize(
+    ("times", "error"), [(1, unreachable()), (3, KubernetesError("500", 500)), (1, ConflictError("409", 409))]
+)
+async def test_the_answer_to_a_delete_is_not_lost_when_the_status_cannot_be_written(
+    kit: Kit, times: int, error: KubernetesError
+) -> None:
+    """It is written by a later pass, and no second DELETE goes out."""
+    hold = kit.cloud.hold(DELETE)
+    await kit.started_deletion()
+    kit.kubernetes.fail("patch_status", *[error] * times)
+    hold.set()
+    await pass_time(30)
+    assert kit.kubernetes.failures["patch_status"] == type(kit.kubernetes.failures["patch_status"])()
+    assert kit.status()["deletion"]["acceptedAt"]
+    assert kit.status()["deletion"]["requestID"] == "request-1"
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_looks_from_before_the_answer_are_not_used(kit: Kit) -> None:
+    """A LIST that began while the DELETE was on its way says nothing, be the cache in it or not."""
+    await kit.started_deletion()
+    delete_hold = kit.cloud.hold(DELETE)
+    kit.cloud.answers.append(Refused("locked"))
+    await pass_time(61)
+    kit.cloud.put(ID)
+    await pass_time(60)
+    kit.cloud.caches.clear()
+    before = kit.cloud.count(GET)
+    await pass_time(10)
+    delete_hold.set()
+    await settle()
+    assert KEY in kit.kubernetes.objects
+    await pass_time(10)
+    assert kit.cloud.count(GET) > before
+    assert KEY not in kit.kubernetes.objects
+
+
+async def test_the_crd_is_read_once_before_the_first_delete(kit: Kit) -> None:
+    """And when it is being deleted, caches stay."""
+    kit.kubernetes.crd["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+    await kit.started_deletion()
+    assert (kit.cloud.count(DELETE), kit.released("retained"), kit.kubernetes.calls["get_crd"]) == (0, 1, 1)
+
+
+async def test_an_unreadable_crd_holds_and_is_read_again(kit: Kit) -> None:
+    """The status says what is awaited; two seconds later it is tried again."""
+    kit.kubernetes.fail("get_crd", unreachable())
+    await kit.started_deletion()
+    assert kit.cloud.count(DELETE) == 0
+    assert "CustomResourceDefinition" in kit.status()["conditions"][0]["message"]
+    await pass_time(2.1)
+    assert kit.cloud.count(DELETE) == 1
+
+
+THROTTLED = Trouble(TroubleKind.THROTTLED, "429: slowly", 40.0)
+REJECTED = Trouble(TroubleKind.REQUEST_REJECTED, "405: no such method")
+UNCONNECTED = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "no connection")
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        pytest.param(Accepted(EPOCH, "r"), True, id="accepted"),
+        pytest.param(Refused("locked", "r"), True, id="refused"),
+        pytest.param(NotDone(THROTTLED, "r"), True, id="throttled, which the cloud counts, too"),
+        pytest.param(NotDone(REJECTED, "r"), True, id="rejected by the gateway"),
+        pytest.param(NotDone(UNCONNECTED), False, id="no connection: it never left"),
+    ],
+)
+async def test_which_writes_count(kit: Kit, answer: Any, counts: bool) -> None:
+    """All that reached the cloud, whatever it said."""
+    kit.cloud.answers.append(answer)
+    await kit.started_deletion()
+    kit.edit(retain)
+    await settle()
+    free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
+    if answer == NotDone(THROTTLED, "r"):
+        assert free == [False] * 10
+        await pass_time(40.1)
+        free = [kit.limiter().granted(Key("ns", str(number))) for number in range(10)]
+    assert sum(free) == (9 if counts else 10)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "again_after"),
+    [
+        pytest.param(THROTTLED, 40.0, id="throttled: as the cloud asks"),
+        pytest.param(Trouble(TroubleKind.THROTTLED, "429"), 60.0, id="throttled without a time: a minute"),
+        pytest.param(Trouble(TroubleKind.THROTTLED, "429", 0.0), 1.0, id="throttled with zero: not at once"),
+        pytest.param(REJECTED, 1.0, id="rejected: a second at first"),
+        pytest.param(UNCONNECTED, 1.0, id="no connection: a second at first"),
+        pytest.param(Trouble(TroubleKind.ACCESS_DENIED, "403"), 300.0, id="denied: five minutes"),
+    ],
+)
+async def test_a_delete_that_was_not_carried_out_goes_again_when_its_obstacle_may_be_gone(
+    kit: Kit, trouble: Trouble, again_after: float
+) -> None:
+    """The status tells of the obstacle meanwhile."""
+    kit.cloud.answers.append(NotDone(trouble, "r"))
+    await kit.started_deletion()
+    [first] = kit.cloud.begun(DELETE)
+    await pass_time(again_after - 0.1)
+    assert kit.cloud.count(DELETE) == 1
+    assert kit.reason() == trouble.kind.value
+    await pass_time(10)
+    assert kit.cloud.begun(DELETE)[1] - first == pytest.approx(again_after, abs=6)
+
+
+async def test_who_gets_the_slots_after_a_restart(kit: Kit) -> None:
+    """Writes of the former process count for their location, and for no other."""
+    for number in range(8):
+        status = ready_status("Deleting", ready="False") | {"deletion": asked(ago=20)}
+        kit.make(name=f"o{number}", uid=f"uid-{number}", deleted=EPOCH, status=status)
+    kit.reconciler.seed_limiters()
+    free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
+    assert sum(free) == 2
+    assert kit.accounts.limiter(ELSEWHERE).request(KEY, (0, EPOCH))
+    assert US.location == HERE
+
+
+async def test_stop_waits_for_a_delete_that_is_on_its_way(kit: Kit) -> None:
+    """Its answer is worth the grace; then it is cut off."""
+    hold = kit.cloud.hold(DELETE)
+    await kit.started_deletion()
+    asyncio.get_running_loop().call_later(1.0, hold.set)
+    before = kit.clock.monotonic()
+    await kit.reconciler.stop(1.5)
+    assert kit.clock.monotonic() - before == pytest.approx(1.0, abs=0.01)
+
+
+async def test_stop_cuts_off_what_outlasts_the_grace(kit: Kit) -> None:
+    """No call may hold up the end of the program."""
+    kit.cloud.hold(DELETE)
+    await kit.started_deletion()
+    before = kit.clock.monotonic()
+    await kit.reconciler.stop(1.5)
+    assert kit.clock.monotonic() - before == pytest.approx(1.5, abs=0.01)
+
+
+async def test_the_finalizer_is_put_on_before_anything_else(kit: Kit) -> None:
+    """And nothing of the object's own is touched."""
+    kit.cloud.put(ID, CacheStatus.CREATING)
+    kit.make(finalizers=["example.com/other"], status={})
+    await settle()
+    assert kit.kubernetes.objects[KEY]["metadata"]["finalizers"] == ["example.com/other", FINALIZER]
+    assert kit.reason() == "Creating"
