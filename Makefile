@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PROJECTS := . simulator controlplane playground
+PROJECTS := . simulator controlplane playground benchmarks
 CRD := crds/cce.huaweicloud.com_imagecaches.yaml
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo playground test lint format bench generate lock clean
@@ -37,6 +38,9 @@ playground: $(STAMP) ## control plane, simulator and operator, left running for 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m imagecache_controlplane --programs-only >/dev/null
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
+	@$(BIN)/python -m imagecache_benchmarks $(BENCH_ARGS)
 
 lint: $(STAMP) ## format, style, types, layers, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }

@@ -38,11 +38,11 @@ class AuditLog:
         ]
 
     def writes(self, namespace: str) -> Counter[str]:
-        """The operator's writes since the last look, by what was written."""
+        """The operator's writes since the last look, by what was written; Events aside."""
         counted: Counter[str] = Counter()
         for entry in self.requests(namespace):
-            if entry["verb"] in WRITES:
-                target = entry["objectRef"]
+            target = entry.get("objectRef", {})
+            if entry["verb"] in WRITES and target.get("resource") != "events":
                 what = "/".join(word for word in (target["resource"], target.get("subresource")) if word)
                 counted[what] += 1
         return counted

@@ -85,7 +85,7 @@ def limited(bench: Bench) -> None:
             refused.append(sum(call["status"] == 429 for call in world.cloud.calls()))
     bench.rows += [
         Row(
-            f"{COUNT} at once under {PER_MINUTE} writes a minute, time x{TIME_SCALE:g}: time by what the limit dictates",
+            f"{COUNT} at once, {PER_MINUTE} writes a minute, time x{TIME_SCALE:g}: total by what the limit dictates",
             "",
             ratios,
             most=1.1,

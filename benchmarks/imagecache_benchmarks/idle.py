@@ -34,7 +34,9 @@ def idle(bench: Bench) -> None:
         time.sleep(MINUTE)
         cpu = [operator.cpu_seconds() - start for operator, start in zip(operators, before, strict=True)]
         entries = bench.audit.requests()
-        calls = [[call for call in world.cloud.calls() if begun <= call["monotonic"] < begun + MINUTE] for world in worlds]
+        calls = [
+            [call for call in world.cloud.calls() if begun <= call["monotonic"] < begun + MINUTE] for world in worlds
+        ]
     lists = [float(sum(call["operation"] == "ListImageCaches" for call in own)) for own in calls]
     others = [float(len(own)) - listed for own, listed in zip(calls, lists, strict=True)]
     writes = [

@@ -30,7 +30,7 @@ def process(bench: Bench) -> None:
             time.sleep(1.0)
             watch.changed.clear()
             with world.start(THE_OPERATOR, IMAGECACHE_ACTIVE_INTERVAL="1") as first:
-                wait_for(lambda: watch.changed, what="the first object is changed", seconds=30)  # noqa: B023 (called at once)
+                wait_for(lambda: bool(watch.changed), what="the first object is changed", seconds=30)
                 starts.append(min(watch.changed.values()) - first.begun)
                 world.wait_held(COUNT, ready=True)
                 first.settle()

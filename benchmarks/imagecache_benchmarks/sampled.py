@@ -20,6 +20,7 @@ INTERVAL = 0.004
 HOT = 25
 
 _PACKAGES = (
+    ("/imagecache_operator/cli.py", ""),
     ("/imagecache_operator/kubernetes_client", "requests to the API server (kubernetes, aiohttp)"),
     ("/imagecache_operator/", "ours"),
     ("/kubernetes/", "requests to the API server (kubernetes, aiohttp)"),

@@ -36,15 +36,18 @@ def single(bench: Bench) -> None:
             asked = _delete_each(world, watch, list(caches))
             sent = {name: calls[0]["monotonic"] for name, calls in world.deletes_of(caches).items()}
             reached.append([(sent[name] - asked[name]) * 1000 for name in caches])
-            lags.append(
-                [watch.gone[name] - sent[name] - took for name, took in zip(caches, seconds, strict=True)]
-            )
+            lags.append([watch.gone[name] - sent[name] - took for name, took in zip(caches, seconds, strict=True)])
             writes.append(bench.audit.writes(world.namespace).total() / PER_RUN)
             time.sleep(0.1)
     all_reached = [each for run in reached for each in run]
     bench.rows += [
         Row("API DELETE to cloud DELETE, idle, p50", "ms", [percentile(run, 50) for run in reached], most=50),
-        Row(f"API DELETE to cloud DELETE, idle, p99 of {len(all_reached)}", "ms", [percentile(all_reached, 99)], most=250),
+        Row(
+            f"API DELETE to cloud DELETE, idle, p99 of {len(all_reached)}",
+            "ms",
+            [percentile(all_reached, 99)],
+            most=250,
+        ),
         Row(
             f"cloud gone to object gone, interval {ACTIVE_INTERVAL:g} s, p99 of {len(all_reached)}",
             "s",

@@ -70,7 +70,6 @@ def measure(bench: Bench, contender: Contender, *, sampled: bool = False) -> Sco
         not_once = sum(len(calls) != 1 for calls in world.deletes_of(caches).values())
         left = len(world.line.objects(world.namespace)) + len(world.cloud.caches())
         writes = bench.audit.writes(world.namespace)
-        del writes["events"]
         return Score(total, cpu * 1000 / COUNT, running.peak_mib(), not_once, left, writes.total() / COUNT)
 
 
@@ -85,8 +84,8 @@ def profile(bench: Bench) -> None:
         bench.rows.append(Row(f"CPU per object, of it {what}", "ms", [round(score.cpu * count / total, 2)]))
     bench.notes.append(
         f"Where the CPU time goes: one run of its own ({score.cpu:.1f} ms per object), {total} samples, one per "
-        f"{samples['interval'] * 1000:g} ms of CPU time (SIGPROF); a sample counts for the innermost frame of a package "
-        "that is named, so JSON or pydantic called by us are ours, and aiohttp called by httpx is httpx."
+        f"{samples['interval'] * 1000:g} ms of CPU time (SIGPROF); a sample counts for the innermost frame of a named "
+        "package, so JSON or pydantic called by us are ours, and aiohttp called by httpx is httpx."
     )
     for line, count in samples["hot"]:
         bench.notes.append(f"  {score.cpu * count / total:5.2f} ms  {line}")

@@ -17,7 +17,7 @@ from imagecache_operator.answers import DeleteAnswer, NotDone
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import NotThere
 from imagecache_operator.cloud.gate import SLOW_LANE, Operation
-from imagecache_operator.cloud.session import Session
+from imagecache_operator.cloud.session import ACCOUNT_RETRY, Session
 from imagecache_operator.identity import Identity
 from imagecache_operator.observation import (
     Absent,
@@ -38,9 +38,6 @@ BACKOFF_FIRST = 1.0
 
 THROTTLE_PAUSE = 60.0
 """Seconds after a 429 to a LIST that names no time (cce-api section 4.3)."""
-
-ACCOUNT_RETRY = 600.0
-"""Seconds after which an account that could not be told is asked for again."""
 
 CREDENTIALS_CHECK = 2.0
 """Seconds between two looks at the credentials: repaired ones take effect at once."""

@@ -7,7 +7,7 @@ import logging
 
 from imagecache_operator.clock import Clock
 from imagecache_operator.decision import Crd
-from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
+from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError, NotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ class CrdReader:
     async def _get(self) -> Crd:
         try:
             crd = await self._kubernetes.get_crd()
+        except NotFoundError:
+            return Crd.DELETING  # it has gone already
         except KubernetesError as error:
             logger.warning("The CustomResourceDefinition cannot be read; deletions wait: %s", error)
             return Crd.UNREADABLE

@@ -103,7 +103,7 @@ class Reconciler:
         self._clock = clock
         self._policy = policy
         self._tracked: dict[Key, Tracked] = {}
-        self._expecting: dict[Account, set[Key]] = {}
+        self._expecting: dict[Account, tuple[float, set[Key]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.store = Store()
         self.queue = WorkQueue(self.reconcile)
@@ -132,6 +132,9 @@ class Reconciler:
         self.store.remove(key)
         self.queue.forget(key)
         if tracked is not None:
+            cache_id = cache_id_of(known)
+            if tracked.account is not None and cache_id is not None and not self.store.concerned([cache_id], []):
+                tracked.account.forget(cache_id)
             self._leave(key, tracked)
         released = released or (tracked is not None and tracked.releasing)
         if not released and known.has_finalizer and known.status.image_cache_id is not None:
@@ -228,7 +231,10 @@ class Reconciler:
     # --- what happens in the cloud
 
     def _on_look(self, account: Account, change: Change) -> None:
-        expecting = self._expecting.pop(account, set())
+        expecting: set[Key] = set()
+        # What they wait for comes with a LIST: each of a thousand GETs would wake all the others.
+        if account in self._expecting and account.list_begun > self._expecting[account][0]:
+            _, expecting = self._expecting.pop(account)
         if change.all:
             keys = {key for key, tracked in self._tracked.items() if tracked.account is account}
         else:
@@ -258,18 +264,26 @@ class Reconciler:
                 decision = self._decide(view)
             if isinstance(decision.action, ReadCrd):
                 await self._read_crd(tracked)
-                return 0.0 if tracked.crd is not Crd.UNREADABLE else await self._show_unreadable_crd(key, tracked)
-            requeue_after = await self._act(view, decision)
+                unreadable = tracked.crd is Crd.UNREADABLE
+                requeue_after = await self._show_unreadable_crd(key, tracked) if unreadable else 0.0
+            else:
+                requeue_after = await self._act(view, decision)
             result = "success"
         except ConflictError:
-            result = "conflict"
             await self._refresh(key, tracked)
+            if self.store.get(key) is resource:
+                # Nothing new explains it, so trying again at once would go on for ever.
+                raise
+            result = "conflict"
             requeue_after = 0.0
         except NotFoundError:
             result = "success"
             self._gone(key, tracked)
             requeue_after = None
         finally:
+            if result == "error" and tracked.limiter is not None:
+                # An object that backs off must not keep a slot from others.
+                tracked.limiter.withdraw(key)
             self._metrics.pass_done(result, self._clock.monotonic() - started)
         return requeue_after
 
@@ -400,8 +414,10 @@ class Reconciler:
             return
         tracked.account.set_moving(key, decision.in_motion)
         asked = view.resource.reconcile_requested is not None and not view.facts.reconcile_handled
-        if asked or isinstance(view.observation, Awaited | Unknown):
-            self._expecting.setdefault(tracked.account, set()).add(key)
+        # Who confirms an absence is woken by its own GET.
+        awaits = isinstance(view.observation, Awaited | Unknown) and not isinstance(decision.action, Confirm)
+        if asked or awaits:
+            self._expecting.setdefault(tracked.account, (tracked.account.list_begun, set()))[1].add(key)
 
     def _requeue_after(self, tracked: Tracked, decision: Decision) -> float | None:
         """The decision's own time, or sooner when an obstacle to writing ends."""
@@ -509,7 +525,7 @@ class Reconciler:
             try:
                 answer = await account.delete(cache_id, lambda: self._still_wanted(key, tracked))
             finally:
-                limiter.end(sent=not isinstance(answer, NotDone) or answer.trouble.kind is TroubleKind.THROTTLED)
+                limiter.end(sent=_reached_the_cloud(answer))
                 tracked.write_answered = self._clock.monotonic()
                 tracked.deleting = None
                 tracked.answer = answer
@@ -522,7 +538,8 @@ class Reconciler:
                     type(answer).__name__,
                     extra={"object": str(key), "cache_id": cache_id, **_about(answer)},
                 )
-                account.set_moving(key, True)
+                if tracked.account is account:
+                    account.set_moving(key, True)
                 self.queue.mark_due(key)
 
         tracked.deleting = self._spawn(delete(), f"delete {key}")
@@ -538,7 +555,7 @@ class Reconciler:
         match trouble.kind:
             case TroubleKind.THROTTLED:
                 limiter.pause(trouble.retry_after)
-                pause = limiter.paused_for()
+                pause = max(limiter.paused_for(), WRITE_RETRY_FIRST)
             case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
                 pause = WRITE_RETRY_MAX
             case TroubleKind.CLOUD_UNAVAILABLE:
@@ -574,6 +591,13 @@ class Reconciler:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+def _reached_the_cloud(answer: DeleteAnswer | None) -> bool:
+    """Whether the cloud counts the DELETE in its limit; what it throttles it counts, too (cce-api section 4.3)."""
+    if isinstance(answer, NotDone):
+        return answer.trouble.kind is not TroubleKind.CLOUD_UNAVAILABLE
+    return answer is not None
 
 
 def _about(answer: DeleteAnswer | None) -> dict[str, str]:

@@ -34,6 +34,20 @@ class _Forever:
             yield self._seconds
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """No copies of objects to compare them with: kopf would make one per event, for handlers that are not used here."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing of the object."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was stored."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
 class Watcher:
     """Runs kopf for as long as the program runs.
 
@@ -41,7 +55,7 @@ class Watcher:
         login: access to the API server.
         namespaces: those that are watched, None for all.
         upsert: told of each version of an object.
-        remove: told of each object that is gone.
+        vanished: told of each object that is gone.
         started: called whenever kopf has started (it takes the signal handlers, which belong to the program).
     """
 
@@ -108,6 +122,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     # kopf strips its own finalizer from all objects, so it must not be ours.
     settings.persistence.finalizer = f"{GROUP}/unused-by-kopf"
+    settings.persistence.diffbase_storage = _NoDiffs()
     settings.networking.error_backoffs = _Forever(1.0)
     settings.networking.request_timeout = 30.0
     settings.networking.connect_timeout = 5.0

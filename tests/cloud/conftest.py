@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from tests.cloud.gated import GOOD, Gated
+from tests.cloud.kit import TurnedClock
 
 from cce_simulator.testing import RunningSimulator, running
+from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate
 from imagecache_operator.cloud.transport import open_client
 
 
@@ -40,3 +44,34 @@ def home_without_traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield
+
+
+# --- gates
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    """A clock that stands still until a test turns it."""
+    return TurnedClock()
+
+
+@pytest.fixture
+async def cloud_of(clock: TurnedClock) -> Callable[..., Gated]:
+    """Makes clouds with a key each, all under one limit of calls in flight; they answer at once."""
+    total = asyncio.Semaphore(IN_FLIGHT)
+
+    def make() -> Gated:
+        cloud = Gated(KeyGate(clock, total))
+        cloud.open.set()
+        return cloud
+
+    return make
+
+
+@pytest.fixture
+async def one(cloud_of: Callable[..., Gated]) -> Gated:
+    """A cloud whose key has proven good."""
+    cloud = cloud_of()
+    assert await cloud.ask() == GOOD
+    cloud.sent.clear()
+    return cloud

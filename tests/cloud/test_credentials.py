@@ -253,9 +253,6 @@ def test_the_forms_of_the_other_keys(check: Callable[[str], str], good: str, bad
         check(bad)
 
 
-# --- what can be told
-
-
 def test_two_credentials_are_equal_only_in_every_part() -> None:
     """A new secret, token, project or endpoint is a change, though the access key is the same."""
     mine = Credentials(KEY)

@@ -1,13 +1,13 @@
-"""What goes out under one access key: few calls at once, hardly any after a failure, none of a denied kind."""
+"""What goes out under one access key: few calls at once, and hardly any after a failure."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from tests.cloud.gated import BUSY, GOOD, REFUSED, Gated, settle
 from tests.cloud.kit import ID, KEY, PROJECT, SimulatorsClock, TurnedClock, cloud_client
 
 from cce_simulator.testing import DEFAULT_KEY, RunningSimulator
@@ -15,74 +15,7 @@ from imagecache_operator.answers import Accepted, DeleteAnswer, NotDone
 from imagecache_operator.cloud.auth import SignatureAuth
 from imagecache_operator.cloud.client import CloudClient
 from imagecache_operator.cloud.gate import IN_FLIGHT, IN_FLIGHT_PER_KEY, SLOW_LANE, KeyGate, Operation
-from imagecache_operator.observation import Trouble, TroubleKind
-
-REFUSED = Trouble(TroubleKind.CREDENTIALS_INVALID, "401")
-DENIED = Trouble(TroubleKind.ACCESS_DENIED, "403")
-BUSY = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "503")
-GOOD = "good"
-
-Answer = Trouble | str
-
-
-@dataclass
-class Cloud:
-    """Answers calls, at once or when told to, and counts them."""
-
-    gate: KeyGate
-    answer: Answer = GOOD
-    sent: list[tuple[Operation, str]] = field(default_factory=list)
-    in_flight: int = 0
-    most: int = 0
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def ask(self, operation: Operation = Operation.GET, subject: str = "a") -> Answer:
-        """One call through the gate."""
-
-        async def call() -> Answer:
-            self.sent.append((operation, subject))
-            self.in_flight += 1
-            self.most = max(self.most, self.in_flight)
-            await self.open.wait()
-            self.in_flight -= 1
-            return self.answer
-
-        return await self.gate.run(operation, subject, call, lambda a: a if isinstance(a, Trouble) else None)
-
-
-async def _settle() -> None:
-    """Let every task go as far as it can."""
-    for _ in range(200):
-        await asyncio.sleep(0)
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    """A clock that stands still until a test turns it."""
-    return TurnedClock()
-
-
-@pytest.fixture
-async def cloud_of(clock: TurnedClock) -> Callable[..., Cloud]:
-    """Makes clouds with a key each, all under one limit of calls in flight; they answer at once."""
-    total = asyncio.Semaphore(IN_FLIGHT)
-
-    def make() -> Cloud:
-        cloud = Cloud(KeyGate(clock, total))
-        cloud.open.set()
-        return cloud
-
-    return make
-
-
-@pytest.fixture
-async def one(cloud_of: Callable[..., Cloud]) -> Cloud:
-    """A cloud whose key has proven good."""
-    cloud = cloud_of()
-    assert await cloud.ask() == GOOD
-    cloud.sent.clear()
-    return cloud
-
+from imagecache_operator.observation import Trouble
 
 # --- how many at once
 
@@ -92,25 +25,25 @@ async def test_the_limits() -> None:
     assert (IN_FLIGHT_PER_KEY, IN_FLIGHT, SLOW_LANE) == (3, 10, 300.0)
 
 
-async def test_three_calls_per_key(one: Cloud) -> None:
+async def test_three_calls_per_key(one: Gated) -> None:
     """Of 20 calls three are in flight, and the next goes out when one comes back."""
     one.open.clear()
     waiting = [asyncio.create_task(one.ask()) for _ in range(20)]
-    await _settle()
+    await settle()
     assert (one.in_flight, len(one.sent)) == (3, 3)
     one.open.set()
     assert await asyncio.gather(*waiting) == [GOOD] * 20
     assert (one.most, len(one.sent)) == (3, 20)
 
 
-async def test_ten_calls_in_all(cloud_of: Callable[..., Cloud]) -> None:
+async def test_ten_calls_in_all(cloud_of: Callable[..., Gated]) -> None:
     """Five keys have ten calls in flight together, not fifteen."""
     clouds = [cloud_of() for _ in range(5)]
     for cloud in clouds:
         await cloud.ask()
         cloud.open.clear()
     waiting = [asyncio.create_task(cloud.ask()) for cloud in clouds for _ in range(6)]
-    await _settle()
+    await settle()
     assert sum(cloud.in_flight for cloud in clouds) == 10
     assert max(cloud.in_flight for cloud in clouds) == 3
     for cloud in clouds:
@@ -118,28 +51,28 @@ async def test_ten_calls_in_all(cloud_of: Callable[..., Cloud]) -> None:
     assert await asyncio.gather(*waiting) == [GOOD] * 30
 
 
-async def test_a_new_key_is_tried_by_one_call_alone(cloud_of: Callable[..., Cloud]) -> None:
+async def test_a_new_key_is_tried_by_one_call_alone(cloud_of: Callable[..., Gated]) -> None:
     """Before its first success a key has one call in flight; afterwards three."""
     cloud = cloud_of()
     cloud.open.clear()
     waiting = [asyncio.create_task(cloud.ask()) for _ in range(6)]
-    await _settle()
+    await settle()
     assert cloud.in_flight == 1
     cloud.open.set()
     assert await asyncio.gather(*waiting) == [GOOD] * 6
     cloud.open.clear()
     waiting = [asyncio.create_task(cloud.ask()) for _ in range(6)]
-    await _settle()
+    await settle()
     assert cloud.in_flight == 3
     cloud.open.set()
     await asyncio.gather(*waiting)
 
 
-async def test_a_call_that_is_given_up_makes_room(one: Cloud) -> None:
+async def test_a_call_that_is_given_up_makes_room(one: Gated) -> None:
     """Calls that are cancelled, in flight or in the queue, hold no place."""
     one.open.clear()
     waiting = [asyncio.create_task(one.ask()) for _ in range(9)]
-    await _settle()
+    await settle()
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
@@ -150,7 +83,7 @@ async def test_a_call_that_is_given_up_makes_room(one: Cloud) -> None:
 # --- the slow lane
 
 
-async def test_a_refused_key_is_tried_once_in_five_minutes(one: Cloud, clock: TurnedClock) -> None:
+async def test_a_refused_key_is_tried_once_in_five_minutes(one: Gated, clock: TurnedClock) -> None:
     """After a 401 every call is answered with it at once; after 300 s one goes out, and then none for 300 s more."""
     one.answer = REFUSED
     assert await one.ask() == REFUSED
@@ -167,7 +100,7 @@ async def test_a_refused_key_is_tried_once_in_five_minutes(one: Cloud, clock: Tu
         assert len(one.sent) == 2 + minute
 
 
-async def test_a_key_that_works_again_is_free_at_once(one: Cloud, clock: TurnedClock) -> None:
+async def test_a_key_that_works_again_is_free_at_once(one: Gated, clock: TurnedClock) -> None:
     """The attempt that succeeds ends the slow lane for all operations."""
     one.answer = REFUSED
     await one.ask()
@@ -178,7 +111,7 @@ async def test_a_key_that_works_again_is_free_at_once(one: Cloud, clock: TurnedC
     assert one.gate.opens_in(Operation.LIST) == 0.0
 
 
-async def test_trouble_of_another_kind_does_not_end_the_slow_lane(one: Cloud, clock: TurnedClock) -> None:
+async def test_trouble_of_another_kind_does_not_end_the_slow_lane(one: Gated, clock: TurnedClock) -> None:
     """A 503 to the one attempt says nothing about the key: the next is 300 s later."""
     one.answer = REFUSED
     await one.ask()
@@ -190,21 +123,21 @@ async def test_trouble_of_another_kind_does_not_end_the_slow_lane(one: Cloud, cl
     assert one.gate.opens_in(Operation.GET) == SLOW_LANE
 
 
-async def test_an_attempt_in_flight_is_the_only_one(one: Cloud, clock: TurnedClock) -> None:
+async def test_an_attempt_in_flight_is_the_only_one(one: Gated, clock: TurnedClock) -> None:
     """While the attempt of the five minutes is under way, nothing goes out beside it, however long it takes."""
     one.answer = REFUSED
     await one.ask()
     clock.advance(SLOW_LANE)
     one.open.clear()
     waiting = [asyncio.create_task(one.ask()) for _ in range(8)]
-    await _settle()
+    await settle()
     assert (one.in_flight, len(one.sent)) == (1, 2)
     one.open.set()
     assert await asyncio.gather(*waiting) == [REFUSED] * 8
     assert len(one.sent) == 2
 
 
-async def test_what_waits_behind_the_attempt_goes_out_when_it_succeeds(one: Cloud, clock: TurnedClock) -> None:
+async def test_what_waits_behind_the_attempt_goes_out_when_it_succeeds(one: Gated, clock: TurnedClock) -> None:
     """Calls that come while the attempt is under way wait for its outcome instead of being told the old one."""
     one.answer = REFUSED
     await one.ask()
@@ -212,108 +145,29 @@ async def test_what_waits_behind_the_attempt_goes_out_when_it_succeeds(one: Clou
     one.answer = GOOD
     one.open.clear()
     waiting = [asyncio.create_task(one.ask()) for _ in range(8)]
-    await _settle()
+    await settle()
     assert one.in_flight == 1
     one.open.set()
     assert await asyncio.gather(*waiting) == [GOOD] * 8
 
 
-async def test_a_key_that_dies_under_load(one: Cloud) -> None:
+async def test_a_key_that_dies_under_load(one: Gated) -> None:
     """Of 50 calls those in flight fail, three at most, and what was queued is not sent any more."""
     one.open.clear()
     waiting = [asyncio.create_task(one.ask()) for _ in range(50)]
-    await _settle()
+    await settle()
     one.answer = REFUSED
     one.open.set()
     assert await asyncio.gather(*waiting) == [REFUSED] * 50
     assert len(one.sent) == 3
 
 
-async def test_other_trouble_closes_nothing(one: Cloud) -> None:
+async def test_other_trouble_closes_nothing(one: Gated) -> None:
     """A 503 is for the caller to wait out; the next call goes out."""
     one.answer = BUSY
     assert [await one.ask() for _ in range(5)] == [BUSY] * 5
     assert len(one.sent) == 5
     assert one.gate.trouble(Operation.GET) is None
-
-
-# --- the denied lane
-
-
-async def test_a_denied_list_closes_its_lane_only(one: Cloud, clock: TurnedClock) -> None:
-    """A LIST that is denied is tried again after 300 s; GET and DELETE go on."""
-    one.answer = DENIED
-    assert await one.ask(Operation.LIST, "") == DENIED
-    assert await one.ask(Operation.LIST, "") == DENIED
-    assert len(one.sent) == 1
-    one.answer = GOOD
-    assert [await one.ask(Operation.GET), await one.ask(Operation.DELETE)] == [GOOD, GOOD]
-    assert one.gate.opens_in(Operation.LIST) == SLOW_LANE
-    assert one.gate.opens_in(Operation.GET) == 0.0
-    clock.advance(SLOW_LANE)
-    assert await one.ask(Operation.LIST, "") == GOOD
-    assert one.gate.opens_in(Operation.LIST) == 0.0
-
-
-async def test_one_forbidden_cache_does_not_hold_up_the_others(one: Cloud) -> None:
-    """A lane closes only once a second cache is denied."""
-    one.answer = DENIED
-    assert [await one.ask(Operation.DELETE, "a") for _ in range(3)] == [DENIED] * 3
-    assert one.gate.trouble(Operation.DELETE) is None
-    assert await one.ask(Operation.DELETE, "b") == DENIED
-    assert one.gate.trouble(Operation.DELETE) == DENIED
-    assert await one.ask(Operation.DELETE, "c") == DENIED
-    assert [subject for _, subject in one.sent] == ["a", "a", "a", "b"]
-
-
-async def test_a_success_clears_the_suspicion(one: Cloud) -> None:
-    """Two denials with a success between them are two single caches."""
-    for subject, answer in (("a", DENIED), ("b", GOOD), ("c", DENIED)):
-        one.answer = answer
-        assert await one.ask(Operation.DELETE, subject) == answer
-    assert one.gate.trouble(Operation.DELETE) is None
-
-
-async def test_a_denial_proves_the_key(one: Cloud, clock: TurnedClock) -> None:
-    """A 403 to the attempt of a refused key ends the slow lane: who may not is at least known."""
-    one.answer = REFUSED
-    await one.ask()
-    clock.advance(SLOW_LANE)
-    one.answer = DENIED
-    assert await one.ask(Operation.GET, "a") == DENIED
-    one.answer = GOOD
-    assert await one.ask(Operation.DELETE, "a") == GOOD
-
-
-# --- forgiveness
-
-
-async def test_forgiveness_opens_denied_lanes(one: Cloud) -> None:
-    """When a person asks, a denied action is tried again at once, and once."""
-    one.answer = DENIED
-    await one.ask(Operation.LIST)
-    one.gate.forgive()
-    assert one.gate.trouble(Operation.LIST) is None
-    assert one.gate.opens_in(Operation.LIST) == 0.0
-    assert [await one.ask(Operation.LIST) for _ in range(3)] == [DENIED] * 3
-    assert len(one.sent) == 2
-
-
-async def test_forgiveness_does_not_open_the_slow_lane(one: Cloud) -> None:
-    """A key that failed to authenticate stays slow whatever a person asks: it could be locked for everybody."""
-    one.answer = REFUSED
-    await one.ask(Operation.LIST)
-    one.gate.forgive()
-    assert await one.ask(Operation.LIST) == REFUSED
-    assert len(one.sent) == 1
-
-
-async def test_the_time_until_a_lane_opens_is_never_negative(one: Cloud, clock: TurnedClock) -> None:
-    """Long after a lane could have been tried, it opens in no time."""
-    one.answer = REFUSED
-    await one.ask()
-    clock.advance(10 * SLOW_LANE)
-    assert one.gate.opens_in(Operation.GET) == 0.0
 
 
 # --- and the cloud's own count

@@ -70,12 +70,6 @@ async def _get(auth: httpx.Auth, gateway: Gateway) -> int:
 
 
 @pytest.fixture
-def clock() -> TurnedClock:
-    """A clock that stands still until a test turns it."""
-    return TurnedClock()
-
-
-@pytest.fixture
 def gateway() -> Gateway:
     """A gateway that takes every token."""
     return Gateway()

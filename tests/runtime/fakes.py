@@ -137,7 +137,8 @@ class FakeSessions(SessionOpener):
 class FakeKubernetes(KubernetesClient):
     """An API server with the objects that were put there; resource versions rise, stale patches conflict.
 
-    `failures` are raised by the next calls of a verb, before they do anything; a verb in `holds` hangs first.
+    `failures` are raised by the next calls of a verb (or of `verb key`), before they do anything; a verb in `holds`
+    hangs first.
     """
 
     def __init__(self) -> None:
@@ -220,6 +221,8 @@ class FakeKubernetes(KubernetesClient):
 
     async def _object(self, verb: str, key: Key) -> dict[str, Any]:
         await self._begin(verb)
+        if self.failures.get(f"{verb} {key}"):
+            raise self.failures[f"{verb} {key}"].popleft()
         if key not in self.objects:
             raise NotFoundError(f"{key} not found", 404)
         return copy.deepcopy(self.objects[key])

@@ -37,6 +37,7 @@ class StormyCloud(CloudClient):
 
     Attributes:
         storm: the chance of a fault per call.
+        always_listed: caches that no list lacks.
         doubles: DELETEs that reached a cache that was being deleted already.
         sent: the caches that DELETE reached, each as often as it did.
     """
@@ -49,6 +50,7 @@ class StormyCloud(CloudClient):
         self._before: tuple[float, tuple[Cache, ...]] = (0.0, ())
         self.storm = 0.0
         self.out = False
+        self.always_listed: set[str] = set()
         self.doubles: list[str] = []
         self.sent: list[str] = []
 
@@ -89,7 +91,8 @@ class StormyCloud(CloudClient):
             return stale
         if seen and lie > 1 - self.storm / 3:
             # No last word: a list may lack what is there.
-            return tuple(cache for cache in seen if cache is not self._dice.choice(seen))
+            missing = self._dice.choice(seen).id
+            return tuple(cache for cache in seen if cache.id != missing or cache.id in self.always_listed)
         return self._dice.choice([seen, self._now()])
 
     async def get(self, cache_id: str) -> Cache | NotThere | Trouble:

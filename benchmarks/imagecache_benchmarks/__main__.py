@@ -1,0 +1,92 @@
+"""`python -m imagecache_benchmarks`: what `make bench` runs. Prints a table, and writes it as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from imagecache_benchmarks.audit import AuditLog
+from imagecache_benchmarks.bench import Bench
+from imagecache_benchmarks.burst import burst, limited
+from imagecache_benchmarks.idle import idle
+from imagecache_benchmarks.process import process
+from imagecache_benchmarks.results import table, write_json
+from imagecache_benchmarks.single import single
+from imagecache_benchmarks.thousand import profile, thousand
+from imagecache_controlplane import ControlPlane, ControlPlaneError, find_programs
+from imagecache_playground.cluster import REPOSITORY, Cluster
+
+BENCHMARKS: dict[str, tuple[Callable[[Bench], None], int, int]] = {
+    "single": (single, 5, 35),
+    "burst": (burst, 5, 15),
+    "limited": (limited, 5, 35),
+    "idle": (idle, 80, 0),
+    "process": (process, 5, 15),
+    "thousand": (thousand, 40, 145),
+}
+"""By name: what to do, and how many seconds it takes once and per run."""
+
+EXTRA = {"profile": (profile, 40, 0)}
+"""Only when asked for by name, as it is a part of another one."""
+
+RUNS = 5
+
+
+def main() -> int:
+    """Run what was asked for; exit status 1 when a figure is not as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m imagecache_benchmarks", description=__doc__)
+    every = BENCHMARKS | EXTRA
+    parser.add_argument("--only", action="append", choices=every, metavar="NAME", help=f"one of {', '.join(every)}")
+    parser.add_argument("--runs", type=int, default=RUNS, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="the same as --runs 1: for a first look")
+    parser.add_argument("--json", type=Path, default=REPOSITORY / "build" / "bench.json", help="where to write it")
+    parser.add_argument("--logs", type=Path, help="keep all logs in this folder")
+    options = parser.parse_args()
+    runs = 1 if options.quick else max(options.runs, 1)
+    chosen = {name: every[name] for name in options.only or BENCHMARKS}
+    # SIGTERM, too, must end the processes that were started.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with tempfile.TemporaryDirectory(prefix="imagecache-bench-") as temporary:
+            directory = options.logs or Path(temporary)
+            directory.mkdir(parents=True, exist_ok=True)
+            return _run(chosen, runs, directory, options.json)
+    except ControlPlaneError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(chosen: dict[str, tuple[Callable[[Bench], None], int, int]], runs: int, directory: Path, report: Path) -> int:
+    began = time.monotonic()
+    seconds = sum(once + each * runs for _, once, each in chosen.values())
+    print(f"Benchmarks {', '.join(chosen)}; runs: {runs}; about {seconds / 60:.0f} min", flush=True)
+    audit = directory / "audit.log"
+    with ControlPlane(find_programs(print), audit_log=audit, progress=print) as plane:
+        cluster = Cluster(plane)
+        cluster.install()
+        bench = Bench(cluster, AuditLog(audit), directory, runs)
+        for do, _, _ in chosen.values():
+            do(bench)
+    print(f"\n{table(bench.rows)}\n")
+    for note in bench.notes:
+        print(note)
+    write_json(report, bench.rows, bench.notes, time.monotonic() - began)
+    missed = [row for row in bench.rows if row.judged and not row.good]
+    print(f"\n{len(missed)} MISSED, {time.monotonic() - began:.0f} s; as JSON in {report}")
+    return 1 if missed else 0
+
+
+def _interrupt(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
