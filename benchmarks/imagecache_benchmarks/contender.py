@@ -93,6 +93,10 @@ class Running:
         times = self._process.cpu_times()
         return float(times.user + times.system)
 
+    def starved_seconds(self) -> float:
+        """Time for which it could have run and no processor was free, so far: tells a busy machine from a slow program."""
+        return int(Path(f"/proc/{self.program.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+
     def peak_mib(self) -> float:
         """The most memory that was ever resident, as the kernel counted it."""
         for line in Path(f"/proc/{self.program.pid}/status").read_text(encoding="ascii").splitlines():

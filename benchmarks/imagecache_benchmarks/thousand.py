@@ -25,6 +25,7 @@ class Score:
 
     total: float
     cpu: float
+    starved: float
     peak: float
     not_once: int
     left: int
@@ -43,7 +44,7 @@ def thousand(bench: Bench) -> None:
             )
             score = measure(bench, contender)
             scores[contender.label].append(score)
-            bench.say(f"  {score.total:.1f} s, {score.cpu:.1f} ms CPU each, {score.peak:.0f} MiB")
+            bench.say(f"  {score.total:.1f} s, {score.cpu:.1f} ms CPU each, {score.peak:.0f} MiB, {score.starved:.1f} s without a processor")
     bench.rows += _rows(scores["operator"], scores["floor"], scores["naive kopf"])
     bench.say(f"thousand: once more by the operator, sampled, about {ABOUT['operator']} s")
     profile(bench)
@@ -63,14 +64,15 @@ def measure(bench: Bench, contender: Contender, *, sampled: bool = False) -> Sco
             time.sleep(0.5)
             if sampled:
                 running.program.signal(signal.SIGUSR1)
-            before = running.cpu_seconds()
+            before, starved = running.cpu_seconds(), running.starved_seconds()
             begun = delete_all(world.cluster.plane, world.namespace, caches)
             total = watch.wait_gone(caches, 300) - begun
             cpu = running.cpu_seconds() - before
+            starved = running.starved_seconds() - starved
         not_once = sum(len(calls) != 1 for calls in world.deletes_of(caches).values())
         left = len(world.line.objects(world.namespace)) + len(world.cloud.caches())
         writes = bench.audit.writes(world.namespace)
-        return Score(total, cpu * 1000 / COUNT, running.peak_mib(), not_once, left, writes.total() / COUNT)
+        return Score(total, cpu * 1000 / COUNT, starved, running.peak_mib(), not_once, left, writes.total() / COUNT)
 
 
 def profile(bench: Bench) -> None:

@@ -46,12 +46,14 @@ class Events:
     def post(self, resource: ImageCache, note: Note) -> None:
         """Have the note posted; returns at once."""
         self._count += 1
+        # A name that is cut must not end in a hyphen or a dot before the dot that follows.
+        name = resource.key.name[:200].rstrip("-.")
         moment = format_time(self._clock.now().replace(microsecond=0))
         event = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {
-                "name": f"{resource.key.name[:200].rstrip('-.')}.{self._clock.now().timestamp() * 1e6:.0f}{self._count % 1000:03d}",
+                "name": f"{name}.{self._clock.now().timestamp() * 1e6:.0f}{self._count % 1000:03d}",
                 "namespace": resource.key.namespace,
             },
             "involvedObject": {

@@ -264,8 +264,9 @@ class Reconciler:
                 decision = self._decide(view)
             if isinstance(decision.action, ReadCrd):
                 await self._read_crd(tracked)
-                unreadable = tracked.crd is Crd.UNREADABLE
-                requeue_after = await self._show_unreadable_crd(key, tracked) if unreadable else 0.0
+                requeue_after: float | None = 0.0
+                if tracked.crd is Crd.UNREADABLE:
+                    requeue_after = await self._show_unreadable_crd(key, tracked)
             else:
                 requeue_after = await self._act(view, decision)
             result = "success"

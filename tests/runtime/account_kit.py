@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from tests.decision.builders import ID, PROJECT, US
 from tests.runtime.fakes import LIST, FakeSessions, credentials
@@ -59,7 +60,7 @@ class Started:
     def pauses(self) -> list[float]:
         """Seconds between the beginnings of the LISTs."""
         begun = self.client.begun(LIST)
-        return [after - before for before, after in zip(begun, begun[1:], strict=False)]
+        return [after - before for before, after in pairwise(begun)]
 
 
 def throttled(retry_after: float | None) -> Trouble:

@@ -1,4 +1,4 @@
-"""A cloud and an API server in memory, behind the operator's own interfaces; tests hold, break and watch their calls."""
+"""A cloud and an API server in memory, behind the operator's own interfaces; tests hold, break and watch calls."""
 
 from __future__ import annotations
 
@@ -85,10 +85,7 @@ class FakeClient(CloudClient):
 
     async def delete(self, cache_id: str) -> DeleteAnswer:
         """See `CloudClient`; without scripted answers the cache is Deleting from then on."""
-        if self.answers:
-            answer = self.answers.popleft()
-        else:
-            answer = Accepted(self._clock.now(), "request-1")
+        answer = self.answers.popleft() if self.answers else Accepted(self._clock.now(), "request-1")
         if isinstance(answer, Accepted) and cache_id in self.caches:
             self.put(cache_id, CacheStatus.DELETING, self.caches[cache_id].name)
         found = await self._reached(DELETE, cache_id, answer)
@@ -147,7 +144,7 @@ class FakeKubernetes(KubernetesClient):
         self.events: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
         self.patches: list[Any] = []
-        self.failures: dict[str, deque[Exception]] = {}
+        self.failures: dict[str, deque[Exception | None]] = {}
         self.holds: dict[str, asyncio.Event] = {}
         self.listed: Callable[[], None] = lambda: None
         self._version = 100
@@ -155,6 +152,10 @@ class FakeKubernetes(KubernetesClient):
     def fail(self, verb: str, *errors: Exception) -> None:
         """Have the next calls of the verb fail."""
         self.failures.setdefault(verb, deque()).extend(errors)
+
+    def fail_nth(self, verb: str, number: int, error: Exception) -> None:
+        """Have that call of the verb fail, counted from now on."""
+        self.failures[verb] = deque([None] * (number - 1) + [error])
 
     def put(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create or replace an object; returns it with its resource version."""
@@ -221,8 +222,7 @@ class FakeKubernetes(KubernetesClient):
 
     async def _object(self, verb: str, key: Key) -> dict[str, Any]:
         await self._begin(verb)
-        if self.failures.get(f"{verb} {key}"):
-            raise self.failures[f"{verb} {key}"].popleft()
+        self._raise_failure_of(f"{verb} {key}")
         if key not in self.objects:
             raise NotFoundError(f"{key} not found", 404)
         return copy.deepcopy(self.objects[key])
@@ -231,8 +231,11 @@ class FakeKubernetes(KubernetesClient):
         self.calls[verb] += 1
         if (event := self.holds.get(verb)) is not None:
             await event.wait()
-        if self.failures.get(verb):
-            raise self.failures[verb].popleft()
+        self._raise_failure_of(verb)
+
+    def _raise_failure_of(self, name: str) -> None:
+        if self.failures.get(name) and (error := self.failures[name].popleft()) is not None:
+            raise error
 
 
 def unreachable() -> KubernetesError:

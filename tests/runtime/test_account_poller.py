@@ -10,8 +10,9 @@ from tests.runtime.account_kit import ACTIVE, FORBIDDEN, HERE, IDLE, OUTAGE, Sta
 from tests.runtime.fakes import DELETE, GET, LIST
 from tests.runtime.virtual_time import LoopClock, pass_time
 
-from imagecache_operator.account import ACCOUNT_RETRY, CREDENTIALS_CHECK
+from imagecache_operator.account import CREDENTIALS_CHECK
 from imagecache_operator.answers import NotDone
+from imagecache_operator.cloud.session import ACCOUNT_RETRY
 from imagecache_operator.observation import Present, Trouble, TroubleKind, Unknown
 
 REFUSED = Trouble(TroubleKind.CREDENTIALS_INVALID, "401: who are you?")

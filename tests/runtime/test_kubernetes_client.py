@@ -219,9 +219,7 @@ async def test_rubbish_is_an_error(
 
 
 @pytest.mark.parametrize("code", [404, 409])
-async def test_the_status_counts_where_the_body_is_rubbish(
-    client: KubernetesClient, server: Server, code: int
-) -> None:
+async def test_the_status_counts_where_the_body_is_rubbish(client: KubernetesClient, server: Server, code: int) -> None:
     """A path that is not served is answered in plain text."""
     server.always(code, "404 page not found", "text/plain")
     with pytest.raises(NotFoundError if code == 404 else ConflictError):

@@ -42,6 +42,7 @@ class Woken:
         self.keys: list[Key] = []
 
     def __call__(self, woken: Key) -> None:
+        """Remember."""
         self.keys.append(woken)
 
     def take(self) -> list[Key]:
@@ -257,10 +258,8 @@ async def test_writes_of_a_former_process_count(
     limiter = make(2)
     for age in ages:
         limiter.occupy(age)
-    begun, granted_in = clock.monotonic(), []
-    for number in range(2):
-        if limiter.request(key(number), deletion(number)):
-            granted_in.append(0.0)
+    begun = clock.monotonic()
+    granted_in = [0.0 for number in range(2) if limiter.request(key(number), deletion(number))]
     while len(granted_in) < 2:
         await pass_time(TICK)
         granted_in += [clock.monotonic() - begun for _ in woken.take()]

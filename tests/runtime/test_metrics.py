@@ -87,7 +87,9 @@ async def kit(clock: LoopClock) -> AsyncIterator[Kit]:
 
 async def test_the_names_and_labels_are_those_of_the_interface(kit: Kit) -> None:
     """Dashboards rely on them; no more and no less."""
-    kit.put("a", status=ready_status("Failed", ready="False") | {"conditions": [condition("Stalled", "True", "Failed")]})
+    kit.put(
+        "a", status=ready_status("Failed", ready="False") | {"conditions": [condition("Stalled", "True", "Failed")]}
+    )
     kit.accounts.account_for(resource())
     kit.metrics.request("default", Operation.LIST, "200", 0.1)
     kit.metrics.pass_done("success", 0.1)
@@ -109,7 +111,9 @@ async def test_no_label_holds_a_name_or_an_id_or_free_text(kit: Kit) -> None:
     kit.accounts.account_for(resource(name="secret-name"))
     kit.metrics.request("default", Operation.GET, "404", 0.1)
     await settle()
-    values = {value for metric in kit.collect().values() for sample in metric.samples for value in sample.labels.values()}
+    values = {
+        value for metric in kit.collect().values() for sample in metric.samples for value in sample.labels.values()
+    }
     for value in values:
         for forbidden in ("secret", "other", "free text", ID, PROJECT, "uid-", "web"):
             assert forbidden not in value

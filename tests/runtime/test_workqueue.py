@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,6 +34,7 @@ class Passes:
         self.during: Callable[[Key], None] = lambda _key: None
 
     async def __call__(self, key: Key) -> float | None:
+        """One pass."""
         self.begun.append((asyncio.get_running_loop().time(), key))
         self.running[key] += 1
         self.most = max(self.most, self.running.total())
@@ -63,7 +65,7 @@ class Passes:
     def pauses(self, key: Key) -> list[float]:
         """Seconds between passes over the key."""
         times = self.times(key)
-        return [after - before for before, after in zip(times, times[1:], strict=False)]
+        return [after - before for before, after in pairwise(times)]
 
 
 @pytest.fixture

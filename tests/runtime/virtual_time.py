@@ -11,8 +11,9 @@ import selectors
 from collections.abc import Callable
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypeVarTuple, Unpack
 
+Arguments = TypeVarTuple("Arguments")
 EPOCH = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 START = 1000.0
 """The loop's time when it starts; nothing here may take the process's start for zero."""
@@ -48,7 +49,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: Unpack[Arguments],
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """See `asyncio.AbstractEventLoop`; time goes on a little with each timer, as it does on real clocks."""
         return super().call_at(max(when, self.time() + TICK), callback, *args, context=context)

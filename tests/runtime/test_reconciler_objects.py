@@ -1,0 +1,268 @@
+"""Objects that are odd, replaced, wanted by a person, or gone: each is a story of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.decision.builders import CREATED, ID
+from tests.runtime.fakes import DELETE, GET, LIST
+from tests.runtime.reconciler_kit import KEY, OTHER_ID, Kit, delete, retain, touch
+from tests.runtime.virtual_time import pass_time, settle
+
+from imagecache_operator.account import Account
+from imagecache_operator.answers import NotDone
+from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
+from imagecache_operator.observation import CacheStatus, Trouble, TroubleKind
+from imagecache_operator.resource import Key
+
+BORN: dict[str, Any] = {"finalizers": [], "status": {}}
+"""An object that the operator has not touched yet."""
+
+
+def unreadable(change: str) -> dict[str, Any]:
+    """An object that no version of the schema accepts."""
+    made: dict[str, Any] = {"metadata": {"namespace": "team-a", "name": "odd", "uid": "u", "resourceVersion": "1"}}
+    match change:
+        case "a number as id":
+            return made | {
+                "metadata": made["metadata"] | {"creationTimestamp": "2026-03-01T00:00:00Z"},
+                "spec": {"imageCacheID": 7},
+            }
+        case "no creationTimestamp":
+            return made | {"spec": {"imageCacheID": ID}}
+        case _:
+            return {"metadata": {}}
+
+
+@pytest.mark.parametrize("change", ["a number as id", "no creationTimestamp", "nothing at all"])
+async def test_an_object_that_cannot_be_read_is_left_alone_and_others_go_on(
+    kit: Kit, caplog: pytest.LogCaptureFixture, change: str
+) -> None:
+    """The log names it; nothing is written to it."""
+    kit.cloud.put(ID)
+    kit.reconciler.upsert(unreadable(change))
+    kit.reconciler.vanished(unreadable(change))
+    kit.make(status={})
+    await settle()
+    assert kit.reason() == "Available"
+    assert len(kit.reconciler.store) == 1
+    assert sum("cannot be read and is left alone" in message for message in caplog.messages) == 1
+
+
+async def test_an_object_that_becomes_unreadable_keeps_its_last_good_version(kit: Kit) -> None:
+    """It is not taken for gone, and nothing is let go."""
+    kit.cloud.put(ID)
+    kit.make(status={})
+    await settle()
+
+    def spoil(changed: dict[str, Any]) -> None:
+        changed["spec"]["imageCacheID"] = 7
+
+    kit.edit(delete, spoil)
+    await pass_time(60)
+    assert kit.reconciler.store.get(KEY) is not None
+    assert FINALIZER in kit.kubernetes.objects[KEY]["metadata"]["finalizers"]
+    assert kit.cloud.count(DELETE) == 0
+
+
+async def test_an_object_replaced_under_the_same_name_starts_afresh(kit: Kit) -> None:
+    """What is remembered of the former one (its deletion, its answer, its slot) says nothing of the new one."""
+    hold = kit.cloud.hold(DELETE)
+    await kit.started_deletion()
+    assert kit.cloud.count(DELETE) == 1
+    kit.make(uid="uid-2", status={})
+    await settle()
+    hold.set()
+    await pass_time(10)
+    resource = kit.reconciler.store.get(KEY)
+    assert resource is not None
+    assert (resource.uid, resource.deleting) == ("uid-2", False)
+    assert "deletion" not in kit.status()
+    assert kit.reason() == "Deleting"
+    await pass_time(600)
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_the_end_of_a_former_object_does_not_touch_its_successor(kit: Kit) -> None:
+    """Events of the watch may come late."""
+    kit.cloud.put(ID)
+    former = kit.kubernetes.objects[kit.make(**BORN)]
+    kit.make(uid="uid-2")
+    await settle()
+    kit.reconciler.vanished(former)
+    kit.reconciler.remove(KEY, "uid-1")
+    await pass_time(60)
+    resource = kit.reconciler.store.get(KEY)
+    assert resource is not None
+    assert resource.uid == "uid-2"
+    assert kit.cloud.count(DELETE) == 0
+
+
+async def test_older_versions_change_nothing(kit: Kit) -> None:
+    """A list may be older than the watch."""
+    kit.cloud.put(ID)
+    kit.make()
+    older = kit.kubernetes.objects[KEY]
+    await settle()
+    kit.edit(delete)
+    kit.reconciler.upsert(older)
+    await settle()
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_an_object_gone_before_the_finalizer_takes_its_cache_along(kit: Kit) -> None:
+    """Its ghost goes through the same table, in memory: CRD read, DELETE, proven gone; nothing is patched."""
+    kit.cloud.put(ID)
+    hold = kit.kubernetes.holds["patch_object"] = asyncio.Event()
+    kit.make(**BORN)
+    gone = kit.kubernetes.objects.pop(KEY)
+    kit.reconciler.vanished(gone)
+    hold.set()
+    await pass_time(10)
+    assert kit.cloud.count(DELETE) == 1
+    assert kit.kubernetes.calls["get_crd"] == 1
+    assert kit.reconciler.real_objects() == {}
+    kit.cloud.caches.clear()
+    await pass_time(20)
+    assert (kit.released("deleted"), len(kit.reconciler.store), list(kit.accounts)) == (1, 0, [])
+    assert kit.kubernetes.calls["patch_status"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"finalizers": [FINALIZER], "deleted": CREATED}, id="our finalizer was on it"),
+        pytest.param({"spec": {"name": "web"}}, id="bound by name"),
+        pytest.param({"spec": {"imageCacheID": ID, "deletionPolicy": "Retain"}}, id="Retain"),
+        pytest.param({"spec": {"imageCacheID": ID, "managementPolicy": "Observe"}}, id="Observe"),
+    ],
+)
+async def test_no_delete_from_memory_for_any_other_object(kit: Kit, changes: dict[str, Any]) -> None:
+    """What is only remembered may be wrong by now."""
+    kit.cloud.put(ID)
+    kit.make(**(BORN | changes))
+    gone = kit.kubernetes.objects.pop(KEY)
+    kit.reconciler.vanished(gone)
+    await pass_time(120)
+    assert kit.cloud.count(DELETE) == 0
+    assert len(kit.reconciler.store) == 0
+
+
+async def test_an_object_that_was_held_and_vanished_is_told(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody took our finalizer away: the log says that the cache stays, and its id."""
+    kit.cloud.put(ID)
+    kit.make()
+    await settle()
+    kit.reconciler.vanished(kit.kubernetes.objects.pop(KEY))
+    await pass_time(60)
+    [record] = [record for record in caplog.records if "its cache is left alone" in record.message]
+    assert (record.levelname, vars(record)["cache_id"]) == ("WARNING", ID)
+    assert kit.cloud.count(DELETE) == 0
+
+
+async def test_what_was_looked_up_for_an_object_goes_with_it(kit: Kit) -> None:
+    """The account remembers nothing of caches that no object stands for; another object keeps it."""
+    kit.make()
+    kit.make(name="second", uid="uid-2", spec={"imageCacheID": ID, "managementPolicy": "Observe"})
+    kit.make(name="other", uid="uid-3", spec={"imageCacheID": OTHER_ID}, status={})
+    await pass_time(10)
+    [account] = kit.accounts
+    assert account.proven_at(ID) is not None
+    kit.reconciler.remove(KEY)
+    assert account.proven_at(ID) is not None
+    kit.reconciler.remove(Key("team-a", "second"))
+    assert account.proven_at(ID) is None
+    assert account.proven_at(OTHER_ID) is not None
+
+
+async def test_a_person_who_asks_is_answered_by_a_fresh_look(kit: Kit) -> None:
+    """The annotation is echoed only when a look has ended that began after it was seen, and then the next waits."""
+    kit.cloud.put(ID)
+    kit.make()
+    await pass_time(20)
+    lists = kit.cloud.count(LIST)
+    hold = kit.cloud.hold(LIST)
+
+    def ask(changed: dict[str, Any]) -> None:
+        changed["metadata"]["annotations"] = {RECONCILE_ANNOTATION: "now"}
+
+    kit.edit(ask)
+    await pass_time(3)
+    assert kit.cloud.count(LIST) == lists + 1
+    assert "lastHandledReconcileAt" not in kit.status()
+    kit.cloud.put(ID, CacheStatus.FAILED)
+    kit.cloud.let_go(LIST)
+    hold.set()
+    await settle()
+    assert kit.status()["lastHandledReconcileAt"] == "now"
+    await pass_time(20)
+    assert kit.cloud.count(LIST) == lists + 1
+
+
+async def test_a_person_who_asks_ends_the_pause_of_a_delete(kit: Kit) -> None:
+    """The permission may have been given just now."""
+    kit.cloud.answers.append(NotDone(Trouble(TroubleKind.ACCESS_DENIED, "403"), "r"))
+    await kit.started_deletion()
+    await pass_time(20)
+    assert (kit.cloud.count(DELETE), kit.reason()) == (1, "AccessDenied")
+
+    def ask(changed: dict[str, Any]) -> None:
+        changed["metadata"]["annotations"] = {RECONCILE_ANNOTATION: "now"}
+
+    kit.edit(ask)
+    await pass_time(1)
+    assert kit.cloud.count(DELETE) == 2
+
+
+async def test_an_absence_is_confirmed_by_one_get_for_each_look(kit: Kit) -> None:
+    """A GET that is on its way is not sent again by other wake-ups."""
+    kit.cloud.hold(GET)
+    kit.make()
+    await settle()
+    for _ in range(5):
+        kit.edit(touch)
+        await settle()
+    assert kit.cloud.count(GET) == 1
+
+
+async def test_the_second_object_of_a_cache_waits_for_the_first(kit: Kit) -> None:
+    """The older holds it; when it goes with Retain, the other is looked at again without any event of its own."""
+    kit.cloud.put(ID)
+    kit.make()
+    younger = kit.make(name="younger", uid="uid-2", status={}, created=CREATED.replace(hour=13))
+    await settle()
+    assert kit.reason(younger) == "Conflict"
+    kit.edit(retain, delete)
+    await settle()
+    assert kit.released("retained") == 1
+    assert kit.reason(younger) == "Available"
+
+
+async def test_looks_wake_only_the_objects_that_they_concern(kit: Kit) -> None:
+    """A thousand objects that nothing happened to cost no pass."""
+    for number in range(20):
+        cache_id = f"{number:08d}{ID[8:]}"
+        kit.cloud.put(cache_id, name=f"c{number}")
+        kit.make(name=f"o{number}", uid=f"u{number}", spec={"imageCacheID": cache_id}, status={})
+    await pass_time(10)
+    before = kit.passes("success")
+    await pass_time(600)
+    assert kit.passes("success") == before
+    kit.cloud.put(f"{7:08d}{ID[8:]}", CacheStatus.FAILED, name="c7")
+    await pass_time(60)
+    assert kit.reason(Key("team-a", "o7")) == "Failed"
+    assert kit.passes("success") - before <= 3
+    assert all(isinstance(account, Account) for account in kit.accounts)
+
+
+async def test_everything_is_looked_at_again_when_settings_of_all_changed(kit: Kit) -> None:
+    """Credentials may name another project since."""
+    for number in range(3):
+        kit.make(name=f"o{number}", uid=f"u{number}")
+    await pass_time(10)
+    before = kit.passes("success")
+    kit.reconciler.look_at_all()
+    await settle()
+    assert kit.passes("success") == before + 3
