@@ -122,7 +122,8 @@ class KubernetesClient:
             return answer
         message = f"{method} {path}: {response.status} {answer.get('reason', '')}: {answer.get('message', '')}"
         match response.status:
-            case 404:
+            # That the CRD is gone lets objects go, so a proxy's 404 is not enough for it.
+            case 404 if path != _CRD_PATH or answer.get("reason") == "NotFound":
                 raise NotFoundError(message, 404)
             case 409:
                 raise ConflictError(message, 409)

@@ -53,7 +53,8 @@ def test_the_operator_is_killed_again_and_again(world: Surroundings) -> None:
     """SIGKILL five times in the middle of twelve deletions: each ends, with one DELETE each."""
     world.cloud.settings(timing={"delete_seconds": 3})
     ids = bind_many(world)
-    operator = world.operator()
+    # An intent whose DELETE was never sent is repeated after this time.
+    operator = world.operator(IMAGECACHE_DELETE_RETRY_AFTER="3")
     wait_all_ready(world)
     delete_all(world)
     for pause in (0.02, 0.05, 0.15, 0.4, 1.0):

@@ -6,9 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
 from tests.runtime.account_kit import Started
+from tests.runtime.kubernetes_server import Server
 from tests.runtime.reconciler_kit import Kit
 from tests.runtime.virtual_time import LoopClock, VirtualTimeLoop
+from tests.runtime.workqueue_kit import Passes
+
+from imagecache_operator.kubernetes_client import KubernetesClient
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -49,3 +55,40 @@ async def kit(clock: LoopClock) -> AsyncIterator[Kit]:
     made = Kit(clock)
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def passes() -> Passes:
+    """Work that records."""
+    return Passes()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """A server on this machine."""
+    made = Server()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", made.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    made.port = runner.addresses[0][1]
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+def configuration(server: Server) -> Configuration:
+    """Access to the server with a token."""
+    made = Configuration(host=f"http://127.0.0.1:{server.port}")
+    made.api_key["BearerToken"] = "Bearer made-up"
+    return made
+
+
+@pytest.fixture
+async def client(configuration: Configuration) -> AsyncIterator[KubernetesClient]:
+    """The client."""
+    made = KubernetesClient(configuration)
+    yield made
+    await made.close()

@@ -8,11 +8,9 @@ from dataclasses import replace
 import pytest
 from tests.decision.builders import ID, ROTATED, STRANGER, US
 from tests.runtime.account_kit import ACTIVE, FORBIDDEN, OUTAGE, Started
-from tests.runtime.fakes import DELETE, GET, LIST
+from tests.runtime.fakes import GET, LIST
 from tests.runtime.virtual_time import pass_time, settle
 
-from imagecache_operator.account import Change
-from imagecache_operator.answers import Accepted, NotDone, Refused
 from imagecache_operator.identity import Identity
 from imagecache_operator.observation import (
     Absent,
@@ -21,7 +19,6 @@ from imagecache_operator.observation import (
     Look,
     Present,
     Trouble,
-    TroubleKind,
     Unknown,
     Unlisted,
 )
@@ -243,68 +240,3 @@ async def test_a_name_is_looked_up_in_a_fresh_list(started: Started) -> None:
     started.account.poke()
     await settle()
     assert started.account.observe_name("db", not_before=now) == Unlisted(US)
-
-
-async def test_each_look_tells_what_it_changed(started: Started) -> None:
-    """All at the first LIST, then the ids and names of what came, changed or went, and nothing when nothing did."""
-    started.client.put(ID)
-    await pass_time(1)
-    assert started.take_changes() == [Change(frozenset({ID}), frozenset({"web"}), all=True)]
-    for change, tells in [
-        (lambda: None, Change()),
-        (lambda: started.client.put(OTHER_ID, name="db"), Change(frozenset({OTHER_ID}), frozenset({"db"}))),
-        (lambda: started.client.put(ID, CacheStatus.DELETING), Change(frozenset({ID}), frozenset({"web"}))),
-        (lambda: started.client.caches.pop(ID), Change(frozenset({ID}))),
-    ]:
-        change()
-        started.account.poke()
-        await pass_time(0.1)
-        assert started.take_changes() == [tells]
-    await started.account.get(ID)
-    assert started.take_changes() == [Change(frozenset({ID}))]
-
-
-async def test_trouble_that_begins_or_ends_concerns_everything(started: Started) -> None:
-    """The same trouble again concerns nobody anew."""
-    await pass_time(0.5)
-    assert started.take_changes() == [Change(all=True)]
-    for trouble, tells in [(OUTAGE, True), (OUTAGE, False), (FORBIDDEN, True), (None, True), (None, False)]:
-        started.client.troubles = {} if trouble is None else {LIST: trouble}
-        started.account.hurry()
-        await pass_time(0.5)
-        assert [change.all for change in started.take_changes()] == [tells]
-
-
-async def test_delete_goes_out_only_when_it_is_still_wanted(started: Started) -> None:
-    """It is asked for the last time when its turn has come."""
-    started.client.put(ID)
-    await pass_time(1)
-    assert await started.account.delete(ID, lambda: False) is None
-    assert started.client.count(DELETE) == 0
-    assert isinstance(await started.account.delete(ID, lambda: True), Accepted)
-    started.client.answers.append(Refused("locked"))
-    assert await started.account.delete(ID, lambda: True) == Refused("locked")
-    assert started.client.count(DELETE) == 2
-
-
-async def test_a_closed_gate_answers_for_the_cloud(started: Started) -> None:
-    """After the key was refused no DELETE goes out, and the answer says that nothing was done."""
-    await pass_time(1)
-    refused = replace(FORBIDDEN, kind=TroubleKind.CREDENTIALS_INVALID)
-    started.client.troubles[LIST] = refused
-    started.account.poke()
-    await pass_time(1)
-    assert await started.account.delete(ID, lambda: True) == NotDone(refused)
-    assert started.client.count(DELETE) == 0
-    assert started.account.write_trouble() == refused
-    assert 298 < started.account.write_opens_in() <= 300
-
-
-async def test_without_a_session_nothing_is_called(started: Started) -> None:
-    """Before the first session GET and DELETE do nothing, and nothing stands in the way of a later DELETE."""
-    started.sessions.trouble = OUTAGE
-    await pass_time(0.5)
-    await started.account.get(ID)
-    assert await started.account.delete(ID, lambda: True) is None
-    assert (started.client.calls, started.account.write_trouble(), started.account.write_opens_in()) == ([], None, 0.0)
-    assert started.account.identity is None

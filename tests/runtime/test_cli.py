@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.runtime.test_settings import KEY, OURS
+from tests.runtime.test_settings_faults import REGION
 
 import imagecache_operator
 from imagecache_operator.settings import flag_of
@@ -47,8 +48,7 @@ def test_wrong_settings_are_one_sentence_each(run: Run) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        "imagecache-operator: IMAGECACHE_REGION must be a region such as cn-north-4: lower-case letters, digits and "
-        "hyphens, at most 63.",
+        f"imagecache-operator: IMAGECACHE_REGION {REGION}.",
         "imagecache-operator: IMAGECACHE_PASSWORD must be a password in one line.",
         "imagecache-operator: --idle-interval must be a number of seconds, 0.1 at least, such as 30 or 0.5.",
         "imagecache-operator: IMAGECACHE_METRICS_ADDR must be host:port, :port, or off.",

@@ -83,8 +83,8 @@ async def test_a_read_that_began_in_the_same_moment_does_not_count(
 
 @pytest.mark.parametrize(
     "error",
-    [unreachable(), NotFoundError("no such CRD", 404), KubernetesError("forbidden", 403)],
-    ids=["unreachable", "not found", "forbidden"],
+    [unreachable(), KubernetesError("forbidden", 403), KubernetesError("404 page not found", 404)],
+    ids=["unreachable", "forbidden", "a proxy's 404"],
 )
 async def test_what_cannot_be_read_is_unreadable_and_read_again(
     reader: CrdReader, kubernetes: FakeKubernetes, caplog: pytest.LogCaptureFixture, error: KubernetesError
@@ -96,6 +96,12 @@ async def test_what_cannot_be_read_is_unreadable_and_read_again(
     assert await reader.read(since=999.0) is Crd.ALIVE
     assert len(caplog.messages) == 1
     assert "deletions wait" in caplog.text
+
+
+async def test_a_crd_that_is_gone_was_deleted(reader: CrdReader, kubernetes: FakeKubernetes) -> None:
+    """The API server's own 404 is as good as a deletionTimestamp."""
+    kubernetes.fail("get_crd", NotFoundError("no such CRD", 404))
+    assert await reader.read(since=999.0) is Crd.DELETING
 
 
 async def test_one_failed_read_answers_all_who_wait_for_it(

@@ -4,112 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
+from tests.runtime.kubernetes_server import KEY, OBJECTS, VERBS, Server, status
 
 from imagecache_operator import kubernetes_client
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, KubernetesError, NotFoundError
 from imagecache_operator.resource import Key
 
 REAL_TIME = True
-
-KEY = Key("team-a", "web")
-OBJECTS = "/apis/cce.huaweicloud.com/v1alpha1"
-PATH = f"{OBJECTS}/namespaces/team-a/imagecaches/web"
-
-Verb = Callable[[KubernetesClient], Awaitable[object]]
-
-
-async def listed(client: KubernetesClient) -> list[dict[str, Any]]:
-    """All objects."""
-    return [body async for body in client.list_objects(None)]
-
-
-VERBS: dict[str, tuple[Verb, str, str]] = {
-    "patch_status": (lambda client: client.patch_status(KEY, {"status": {"a": 1}}), "PATCH", f"{PATH}/status"),
-    "patch_object": (lambda client: client.patch_object(KEY, [{"op": "test"}]), "PATCH", PATH),
-    "get_object": (lambda client: client.get_object(KEY), "GET", PATH),
-    "list_objects": (listed, "GET", f"{OBJECTS}/imagecaches"),
-    "get_crd": (
-        lambda client: client.get_crd(),
-        "GET",
-        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/imagecaches.cce.huaweicloud.com",
-    ),
-    "create_event": (
-        lambda client: client.create_event("team-a", {"reason": "x"}),
-        "POST",
-        "/api/v1/namespaces/team-a/events",
-    ),
-}
-
-
-class Server:
-    """Answers all requests as `answer` says, and keeps what was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.ok
-        self.requests: list[web.Request] = []
-        self.bodies: list[str] = []
-        self.port = 0
-
-    async def ok(self, request: web.Request) -> web.StreamResponse:
-        """An object."""
-        return web.json_response({"metadata": {"name": "web"}})
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Keep and answer."""
-        self.requests.append(request)
-        self.bodies.append(await request.text())
-        return await self.answer(request)
-
-    def always(self, status: int, body: str, kind: str = "application/json") -> None:
-        """One answer to everything."""
-
-        async def answer(_request: web.Request) -> web.StreamResponse:
-            return web.Response(status=status, text=body, content_type=kind)
-
-        self.answer = answer
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    """A server on this machine."""
-    made = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", made.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.port = runner.addresses[0][1]
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-def configuration(server: Server) -> Configuration:
-    """Access to the server with a token."""
-    made = Configuration(host=f"http://127.0.0.1:{server.port}")
-    made.api_key["BearerToken"] = "Bearer made-up"
-    return made
-
-
-@pytest.fixture
-async def client(configuration: Configuration) -> AsyncIterator[KubernetesClient]:
-    """The client."""
-    made = KubernetesClient(configuration)
-    yield made
-    await made.close()
-
-
-def status(code: int, reason: str, message: str = "why") -> str:
-    """A Status of the API server."""
-    return json.dumps({"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": code})
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -226,6 +132,17 @@ async def test_the_status_counts_where_the_body_is_rubbish(client: KubernetesCli
         await client.get_object(KEY)
 
 
+@pytest.mark.parametrize("body", ["404 page not found", "", "<html/>", '{"code": 404}', "[]"])
+async def test_that_the_crd_is_gone_takes_the_api_servers_own_word(
+    client: KubernetesClient, server: Server, body: str
+) -> None:
+    """It lets objects go, so a proxy's 404 is an error like any other."""
+    server.always(404, body, "text/plain")
+    with pytest.raises(KubernetesError) as caught:
+        await client.get_crd()
+    assert (type(caught.value), caught.value.status) == (KubernetesError, 404)
+
+
 async def test_no_connection(configuration: Configuration) -> None:
     """No status, and what went wrong."""
     configuration.host = "http://127.0.0.1:1"
@@ -253,85 +170,21 @@ async def test_a_time_out(client: KubernetesClient, server: Server, monkeypatch:
     assert asked.is_set()
 
 
-async def test_an_answer_that_is_cut_off(client: KubernetesClient, server: Server) -> None:
-    """The connection ends before the body does."""
-
-    async def cut(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": "1000"})
-        await response.prepare(request)
-        await response.write(b'{"items": []')
-        assert request.transport is not None
-        request.transport.close()
-        return response
-
-    server.answer = cut
-    with pytest.raises(KubernetesError) as caught:
-        await listed(client)
-    assert caught.value.status is None
-
-
 @pytest.mark.parametrize("error", [ConfigException("Token file exists but empty."), FileNotFoundError("token")])
 async def test_a_token_that_cannot_be_read(
-    configuration: Configuration, client: KubernetesClient, server: Server, error: Exception
+    configuration: Configuration,
+    client: KubernetesClient,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     """It is read again for each request, and may be half written; nothing is sent then."""
 
     def hook(_configuration: Configuration) -> None:
         raise error
 
-    configuration.refresh_api_key_hook = hook
+    monkeypatch.setattr(configuration, "refresh_api_key_hook", hook)
     with pytest.raises(KubernetesError) as caught:
         await client.get_object(KEY)
     assert caught.value.status is None
     assert server.requests == []
-
-
-@pytest.mark.parametrize("namespace", [None, "team-a"])
-async def test_lists_come_in_chunks(client: KubernetesClient, server: Server, namespace: str | None) -> None:
-    """All of them, in order, each asked for with the token of the one before."""
-    pages = {"": (["a", "b"], "t/1&x"), "t/1&x": ([], "t2"), "t2": (["c"], "")}
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        names, token = pages[request.query.get("continue", "")]
-        items = [{"metadata": {"name": name}} for name in names]
-        return web.json_response({"metadata": {"continue": token}, "items": items})
-
-    server.answer = answer
-    found = [body["metadata"]["name"] async for body in client.list_objects(namespace)]
-    assert found == ["a", "b", "c"]
-    within = "/namespaces/team-a" if namespace else ""
-    assert {request.path for request in server.requests} == {f"{OBJECTS}{within}/imagecaches"}
-    assert [request.query["limit"] for request in server.requests] == ["500"] * 3
-
-
-async def test_a_list_that_breaks_off_is_an_error(client: KubernetesClient, server: Server) -> None:
-    """A part must never pass for all: what is missing would look gone."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if "continue" in request.query:
-            return web.Response(status=410, text=status(410, "Expired"))
-        return web.json_response({"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "a"}}]})
-
-    server.answer = answer
-    with pytest.raises(KubernetesError) as caught:
-        await listed(client)
-    assert caught.value.status == 410
-
-
-async def test_connections_are_limited(client: KubernetesClient, server: Server) -> None:
-    """Twenty at a time, however many passes write."""
-    inside, most, go = 0, 0, asyncio.Event()
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
-        if inside == 20:
-            go.set()
-        await go.wait()
-        inside -= 1
-        return await server.ok(request)
-
-    server.answer = answer
-    await asyncio.gather(*(client.get_object(KEY) for _ in range(60)))
-    assert (most, len(server.requests)) == (20, 60)

@@ -27,7 +27,7 @@ OURS = """
 OFFICIAL = """
     HUAWEICLOUD_SDK_AK HUAWEICLOUD_SDK_SK HUAWEICLOUD_SDK_SECURITY_TOKEN HUAWEICLOUD_SDK_PROJECT_ID
     HUAWEICLOUD_SDK_IAM_ENDPOINT HUAWEICLOUD_SDK_STS_ENDPOINT
-""".split()
+""".split()  # noqa: SIM905 (as above)
 
 
 def load(environ: dict[str, str] | None = None, flags: dict[str, str] | None = None) -> Settings:

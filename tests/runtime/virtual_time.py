@@ -11,7 +11,7 @@ import selectors
 from collections.abc import Callable
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
-from typing import TypeVarTuple, Unpack
+from typing import TypeVarTuple
 
 Arguments = TypeVarTuple("Arguments")
 EPOCH = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -51,8 +51,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[[Unpack[Arguments]], object],
-        *args: Unpack[Arguments],
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """See `asyncio.AbstractEventLoop`; time goes on a little with each timer, as it does on real clocks."""

@@ -1,0 +1,159 @@
+"""Writes to the cloud: slots, which DELETEs count, when one goes again, and those on their way at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.decision.builders import ELSEWHERE, HERE, ID, US, asked, ready_status
+from tests.runtime.fakes import DELETE, GET
+from tests.runtime.reconciler_kit import KEY, Kit, delete, retain
+from tests.runtime.virtual_time import EPOCH, pass_time, settle
+
+from imagecache_operator.answers import Accepted, NotDone, Refused
+from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.resource import Key
+
+
+async def test_retain_acts_at_once_while_a_slot_is_awaited(kit: Kit) -> None:
+    """The queue may be minutes long; whoever leaves it makes room."""
+    for _ in range(10):
+        kit.limiter().occupy(0.0)
+    await kit.started_deletion()
+    assert (kit.cloud.count(DELETE), kit.limiter().waiting) == (0, 1)
+    assert "write slot" in kit.status()["conditions"][0]["message"]
+    kit.edit(retain)
+    await settle()
+    assert (kit.released("retained"), kit.limiter().waiting, kit.cloud.count(DELETE)) == (1, 0, 0)
+
+
+async def test_a_granted_slot_wakes_the_object(kit: Kit) -> None:
+    """The DELETE goes out when the window has room again, not at the next look."""
+    for _ in range(10):
+        kit.limiter().occupy(30.0)
+    await kit.started_deletion()
+    await pass_time(29)
+    assert kit.cloud.count(DELETE) == 0
+    await pass_time(1.1)
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_a_free_slot_is_used_in_the_same_pass(kit: Kit) -> None:
+    """No status says that somebody waits where nobody does."""
+    await kit.started_deletion()
+    messages = [patch["status"].get("conditions", [{}])[0].get("message", "") for patch in kit.kubernetes.patches]
+    assert not any("write slot" in message for message in messages)
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_retain_given_while_the_delete_waits_for_its_turn_stops_it(kit: Kit) -> None:
+    """It is asked for right before it goes out; a write that was never sent frees its slot."""
+    hold = kit.cloud.hold(GET)
+    kit.cloud.put(ID)
+    kit.make()
+    await settle()
+    [account] = kit.accounts
+    busy = [asyncio.create_task(account.get(ID)) for _ in range(3)]
+    await settle()
+    kit.edit(delete)
+    await settle()
+    assert kit.status()["deletion"]["attempts"] == 1
+    kit.edit(retain, watched=False)
+    kit.reconciler.upsert(kit.kubernetes.objects[KEY])
+    await settle()
+    hold.set()
+    await asyncio.gather(*busy)
+    await settle()
+    assert kit.cloud.count(DELETE) == 0
+    free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
+    assert free == [True] * 10
+
+
+THROTTLED = Trouble(TroubleKind.THROTTLED, "429: slowly", 40.0)
+
+
+REJECTED = Trouble(TroubleKind.REQUEST_REJECTED, "405: no such method")
+
+
+UNCONNECTED = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "no connection")
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        pytest.param(Accepted(EPOCH, "r"), True, id="accepted"),
+        pytest.param(Refused("locked", "r"), True, id="refused"),
+        pytest.param(NotDone(THROTTLED, "r"), True, id="throttled, which the cloud counts, too"),
+        pytest.param(NotDone(REJECTED, "r"), True, id="rejected by the gateway"),
+        pytest.param(NotDone(UNCONNECTED), False, id="no connection: it never left"),
+    ],
+)
+async def test_which_writes_count(kit: Kit, answer: Any, counts: bool) -> None:
+    """All that reached the cloud, whatever it said."""
+    kit.cloud.answers.append(answer)
+    await kit.started_deletion()
+    kit.edit(retain)
+    await settle()
+    free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
+    if answer == NotDone(THROTTLED, "r"):
+        assert free == [False] * 10
+        await pass_time(40.1)
+        free = [kit.limiter().granted(Key("ns", str(number))) for number in range(10)]
+    assert sum(free) == (9 if counts else 10)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "again_after"),
+    [
+        pytest.param(THROTTLED, 40.0, id="throttled: as the cloud asks"),
+        pytest.param(Trouble(TroubleKind.THROTTLED, "429"), 60.0, id="throttled without a time: a minute"),
+        pytest.param(Trouble(TroubleKind.THROTTLED, "429", 0.0), 1.0, id="throttled with zero: not at once"),
+        pytest.param(REJECTED, 1.0, id="rejected: a second at first"),
+        pytest.param(UNCONNECTED, 1.0, id="no connection: a second at first"),
+        pytest.param(Trouble(TroubleKind.ACCESS_DENIED, "403"), 300.0, id="denied: five minutes"),
+    ],
+)
+async def test_a_delete_that_was_not_carried_out_goes_again_when_its_obstacle_may_be_gone(
+    kit: Kit, trouble: Trouble, again_after: float
+) -> None:
+    """Once a look has confirmed that the cache is there, and the status tells of the obstacle meanwhile."""
+    kit.cloud.answers.append(NotDone(trouble, "r"))
+    await kit.started_deletion()
+    [first] = kit.cloud.begun(DELETE)
+    await pass_time(again_after - 0.1)
+    assert kit.cloud.count(DELETE) == 1
+    assert kit.reason() == (trouble.kind.value if again_after > 5 else "DeleteRequested")
+    await pass_time(10)
+    assert kit.cloud.begun(DELETE)[1] - first == pytest.approx(again_after, abs=6)
+
+
+async def test_who_gets_the_slots_after_a_restart(kit: Kit) -> None:
+    """Writes of the former process count for their location, and for no other."""
+    for number in range(8):
+        status = ready_status("Deleting", ready="False") | {"deletion": asked(ago=20)}
+        kit.make(name=f"o{number}", uid=f"uid-{number}", deleted=EPOCH, status=status)
+    kit.reconciler.seed_limiters()
+    free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
+    assert sum(free) == 2
+    assert kit.accounts.limiter(ELSEWHERE).request(KEY, (0, EPOCH))
+    assert US.location == HERE
+
+
+async def test_stop_waits_for_a_delete_that_is_on_its_way(kit: Kit) -> None:
+    """Its answer is worth the grace; then it is cut off."""
+    hold = kit.cloud.hold(DELETE)
+    await kit.started_deletion()
+    asyncio.get_running_loop().call_later(1.0, hold.set)
+    before = kit.clock.monotonic()
+    await kit.reconciler.stop(1.5)
+    assert kit.clock.monotonic() - before == pytest.approx(1.0, abs=0.01)
+
+
+async def test_stop_cuts_off_what_outlasts_the_grace(kit: Kit) -> None:
+    """No call may hold up the end of the program."""
+    kit.cloud.hold(DELETE)
+    await kit.started_deletion()
+    before = kit.clock.monotonic()
+    await kit.reconciler.stop(1.5)
+    assert kit.clock.monotonic() - before == pytest.approx(1.5, abs=0.01)
