@@ -94,7 +94,7 @@ class Running:
         return float(times.user + times.system)
 
     def starved_seconds(self) -> float:
-        """Time for which it could have run and no processor was free, so far: tells a busy machine from a slow program."""
+        """Time in which it could have run, had a processor been free: tells a busy machine from a slow program."""
         return int(Path(f"/proc/{self.program.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
 
     def peak_mib(self) -> float:

@@ -36,14 +36,18 @@ class Floor:
 
     async def watch(self) -> None:
         """Start on each object that gets a deletionTimestamp."""
-        async with self._api.get(self._objects, params={"watch": "true"}) as answer:
-            print("Serving objects", flush=True)
-            async for line in answer.content:
-                found = json.loads(line)["object"]
-                name, cache_id = found["metadata"]["name"], found["spec"]["imageCacheID"]
-                if "deletionTimestamp" in found["metadata"] and cache_id not in self._seen:
-                    self._seen.add(cache_id)
-                    self._spawn(name, cache_id)
+        print("Serving objects", flush=True)
+        while True:
+            # Again and again, because a busy API server ends watches; it begins with all objects that are there.
+            async with self._api.get(self._objects, params={"watch": "true"}) as answer:
+                async for line in answer.content:
+                    self._look(json.loads(line)["object"])
+
+    def _look(self, found: dict[str, Any]) -> None:
+        cache_id = found["spec"]["imageCacheID"]
+        if "deletionTimestamp" in found["metadata"] and cache_id not in self._seen:
+            self._seen.add(cache_id)
+            self._spawn(found["metadata"]["name"], cache_id)
 
     def _spawn(self, name: str, cache_id: str) -> None:
         task = asyncio.create_task(self._ask(name, cache_id))

@@ -20,13 +20,15 @@ INTERVAL = 0.004
 HOT = 25
 
 _PACKAGES = (
-    ("/imagecache_operator/cli.py", ""),
     ("/imagecache_operator/kubernetes_client", "requests to the API server (kubernetes, aiohttp)"),
     ("/imagecache_operator/", "ours"),
     ("/kubernetes/", "requests to the API server (kubernetes, aiohttp)"),
     ("/httpx", "requests to the cloud (httpx, aiohttp)"),
     ("/kopf/", "kopf"),
 )
+_BOTTOM = "/imagecache_operator/cli.py"
+"""Every stack ends there; what no package above it owns is the event loop's."""
+
 _REST = "event loop, TLS and parsers outside of them"
 
 shares: Counter[str] = Counter()
@@ -36,7 +38,7 @@ hot: Counter[str] = Counter()
 def sample(_number: int, frame: FrameType | None) -> None:
     """Count the innermost frame that belongs to a package with a name, and its function."""
     innermost = frame
-    while frame is not None:
+    while frame is not None and _BOTTOM not in frame.f_code.co_filename:
         name = frame.f_code.co_filename
         for part, share in _PACKAGES:
             if part in name:

@@ -15,7 +15,7 @@ import time
 import urllib.parse
 from collections.abc import Collection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from imagecache_controlplane import ControlPlane
 from imagecache_playground.cluster import GROUP_PATH
@@ -36,22 +36,29 @@ class Watch:
     def __init__(self, plane: ControlPlane, namespace: str) -> None:
         self.changed: dict[str, float] = {}
         self.gone: dict[str, float] = {}
-        address = urllib.parse.urlsplit(plane.server)
+        self._plane = plane
+        self._path = f"{GROUP_PATH}/namespaces/{namespace}/imagecaches?watch=true"
+        self._version = ""
+        self._closed = False
+        self._connect()
+        self._thread = threading.Thread(target=self._read, name="watch", daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> None:
+        address = urllib.parse.urlsplit(self._plane.server)
         assert address.hostname is not None
-        trust = ssl.create_default_context(cafile=str(plane.ca_file))
+        trust = ssl.create_default_context(cafile=str(self._plane.ca_file))
         self._connection = http.client.HTTPSConnection(address.hostname, address.port, context=trust)
         self._connection.request(
             "GET",
-            f"{GROUP_PATH}/namespaces/{namespace}/imagecaches?watch=true",
-            headers={"Authorization": f"Bearer {plane.admin_token}", "Accept": _METADATA_ONLY},
+            self._path + (f"&resourceVersion={self._version}" if self._version else ""),
+            headers={"Authorization": f"Bearer {self._plane.admin_token}", "Accept": _METADATA_ONLY},
         )
         # Kept: with the answer in hand, http.client counts the socket as the answer's.
         self._socket = self._connection.sock
         self._answer = self._connection.getresponse()
         if self._answer.status != 200:
             raise RuntimeError(f"watch: {self._answer.status} {self._answer.read(500)!r}")
-        self._thread = threading.Thread(target=self._read, name="watch", daemon=True)
-        self._thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +66,7 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
@@ -76,12 +84,20 @@ class Watch:
         return max(self.gone[name] for name in wanted)
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError, ValueError, http.client.HTTPException, AttributeError):
-            while line := self._answer.readline():
-                now = time.monotonic()
-                event = json.loads(line)
-                name = event["object"]["metadata"].get("name", "")
-                if event["type"] == "MODIFIED":
-                    self.changed.setdefault(name, now)
-                elif event["type"] == "DELETED":
-                    self.gone[name] = now
+        while not self._closed:
+            with contextlib.suppress(OSError, ValueError, http.client.HTTPException, AttributeError):
+                while line := self._answer.readline():
+                    self._note(json.loads(line), time.monotonic())
+            if not self._closed:
+                # A busy API server ends the watch of a client that is slow to read; what was missed comes again.
+                self._connection.close()
+                self._connect()
+
+    def _note(self, event: dict[str, Any], now: float) -> None:
+        meta = event["object"].get("metadata", {})
+        self._version = meta.get("resourceVersion") or self._version
+        name = meta.get("name", "")
+        if event["type"] == "MODIFIED":
+            self.changed.setdefault(name, now)
+        elif event["type"] == "DELETED":
+            self.gone[name] = now

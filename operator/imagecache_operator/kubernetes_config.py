@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import kopf
+import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -31,13 +32,12 @@ async def load_configuration() -> Configuration:
     except ConfigException:
         try:
             await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError) as error:
             raise KubernetesConfigError(
                 f"No access to a Kubernetes API server: not in a pod, and the kubeconfig cannot be used ({error}). "
                 "Set KUBECONFIG to a kubeconfig file that kubectl can use."
             ) from error
-    # aiohttp would look for a proxy in the environment before each request, in a thread, which costs more than the
-    # rest of the request.
+    # Told once: aiohttp would look for a proxy in the environment before each request, in a thread.
     configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
     configuration.client_session_kwargs = {"trust_env": False}
     return configuration

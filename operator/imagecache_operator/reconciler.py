@@ -556,7 +556,7 @@ class Reconciler:
         match trouble.kind:
             case TroubleKind.THROTTLED:
                 limiter.pause(trouble.retry_after)
-                pause = max(limiter.paused_for(), WRITE_RETRY_FIRST)
+                pause = limiter.paused_for()
             case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
                 pause = WRITE_RETRY_MAX
             case TroubleKind.CLOUD_UNAVAILABLE:

@@ -36,8 +36,6 @@ class WorkQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._open = False
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     def __len__(self) -> int:
         """How many keys are due or being worked on."""

@@ -158,6 +158,19 @@ async def test_a_key_that_asks_anew_gets_the_place_of_its_new_request(
     assert woken.take() == [key(2)]
 
 
+async def test_a_key_whose_new_request_is_less_urgent_does_not_keep_its_place(
+    make: Callable[[int], WriteLimiter], woken: Woken
+) -> None:
+    """The place of the former request is nobody's."""
+    limiter = make(1)
+    await fill(limiter, 1)
+    limiter.request(key(1), deletion(-90))
+    limiter.request(key(2), deletion(0))
+    limiter.request(key(1), (CREATION, at(0)))
+    await pass_time(WINDOW + TICK)
+    assert woken.take() == [key(2)]
+
+
 @pytest.mark.parametrize("asks_again", [False, True])
 async def test_who_withdraws_while_waiting_is_passed_over(
     make: Callable[[int], WriteLimiter], woken: Woken, asks_again: bool
@@ -222,6 +235,21 @@ async def test_a_pause_holds_all_writes_for_its_time(
         assert woken.take() == [key(1)]
     assert limiter.granted(key(1))
     assert limiter.paused_for() == 0
+
+
+async def test_a_pause_that_ends_does_not_wait_for_a_slot_where_one_is_free(
+    make: Callable[[int], WriteLimiter], woken: Woken
+) -> None:
+    """The write that was throttled holds one slot for a minute, and the others are free when the pause is over."""
+    limiter = make(2)
+    await fill(limiter, 1)
+    limiter.pause(12.5)
+    limiter.request(key(1), deletion(1))
+    limiter.request(key(2), deletion(2))
+    await pass_time(12.5 + TICK)
+    assert woken.take() == [key(1)]
+    await pass_time(WINDOW - 12.5)
+    assert woken.take() == [key(2)]
 
 
 async def test_the_longer_pause_holds(make: Callable[[int], WriteLimiter], woken: Woken) -> None:

@@ -202,6 +202,22 @@ async def test_the_answer_to_a_delete_is_not_lost_when_the_status_cannot_be_writ
     assert kit.cloud.count(DELETE) == 1
 
 
+async def test_an_answer_that_comes_while_the_status_is_written_is_not_lost(kit: Kit) -> None:
+    """The write that is on its way does not know it yet; the next one has it."""
+    answer = kit.cloud.hold(DELETE)
+    await kit.started_deletion()
+    kit.cloud.put(ID, CacheStatus.DELETING)
+    written = kit.kubernetes.holds["patch_status"] = asyncio.Event()
+    before = kit.kubernetes.calls["patch_status"]
+    await pass_time(6)
+    assert kit.kubernetes.calls["patch_status"] == before + 1
+    answer.set()
+    await settle()
+    written.set()
+    await pass_time(6)
+    assert kit.status()["deletion"]["acceptedAt"]
+
+
 async def test_looks_from_before_the_answer_are_not_used(kit: Kit) -> None:
     """A LIST that began while the DELETE was on its way says nothing, be the cache in it or not."""
     await kit.started_deletion()

@@ -47,27 +47,47 @@ async def test_a_free_slot_is_used_in_the_same_pass(kit: Kit) -> None:
     assert kit.cloud.count(DELETE) == 1
 
 
-async def test_retain_given_while_the_delete_waits_for_its_turn_stops_it(kit: Kit) -> None:
-    """It is asked for right before it goes out; a write that was never sent frees its slot."""
+async def delete_that_waits_for_its_turn(kit: Kit) -> asyncio.Event:
+    """A deletion whose DELETE waits behind three other calls of the access key; set the event to let them end."""
     hold = kit.cloud.hold(GET)
     kit.cloud.put(ID)
     kit.make()
     await settle()
     [account] = kit.accounts
-    busy = [asyncio.create_task(account.get(ID)) for _ in range(3)]
+    for _ in range(3):
+        kit.reconciler._spawn(account.get(ID), "busy")
     await settle()
     kit.edit(delete)
     await settle()
     assert kit.status()["deletion"]["attempts"] == 1
-    kit.edit(retain, watched=False)
-    kit.reconciler.upsert(kit.kubernetes.objects[KEY])
+    assert kit.cloud.count(DELETE) == 0
+    return hold
+
+
+@pytest.mark.parametrize("released", [True, False], ids=["let go meanwhile", "not let go yet"])
+async def test_retain_given_while_the_delete_waits_for_its_turn_stops_it(kit: Kit, released: bool) -> None:
+    """It is asked for right before it goes out; a write that was never sent frees its slot."""
+    turn = await delete_that_waits_for_its_turn(kit)
+    if not released:
+        kit.kubernetes.holds["patch_object"] = asyncio.Event()
+    kit.edit(retain)
     await settle()
-    hold.set()
-    await asyncio.gather(*busy)
+    assert kit.released("retained") == int(released)
+    turn.set()
     await settle()
     assert kit.cloud.count(DELETE) == 0
     free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
     assert free == [True] * 10
+
+
+async def test_a_delete_that_waits_for_its_turn_is_not_that_of_a_successor(kit: Kit) -> None:
+    """The new object has to decide for itself, after looks of its own."""
+    turn = await delete_that_waits_for_its_turn(kit)
+    kit.kubernetes.holds["patch_status"] = asyncio.Event()
+    kit.make(uid="uid-2", deleted=EPOCH)
+    turn.set()
+    await settle()
+    assert kit.cloud.count(DELETE) == 0
 
 
 THROTTLED = Trouble(TroubleKind.THROTTLED, "429: slowly", 40.0)
@@ -136,6 +156,8 @@ async def test_who_gets_the_slots_after_a_restart(kit: Kit) -> None:
     kit.reconciler.seed_limiters()
     free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
     assert sum(free) == 2
+    await pass_time(41)
+    assert all(kit.limiter().granted(Key("ns", str(number))) for number in range(10))
     assert kit.accounts.limiter(ELSEWHERE).request(KEY, (0, EPOCH))
     assert US.location == HERE
 

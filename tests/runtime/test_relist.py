@@ -190,11 +190,14 @@ async def test_an_object_made_while_the_list_was_read_stays(kit: Kit, relister: 
 
 async def test_a_successor_under_the_same_name_stays(kit: Kit, relister: Relister) -> None:
     """The 404 belongs to the former object; the watch has told of the new one meanwhile."""
+    kit.cloud.put(ID)
     kit.make()
+    await settle()
     await relister.complete()
     del kit.kubernetes.objects[KEY]
     hold = kit.kubernetes.holds["get_object"] = asyncio.Event()
     await pass_time(INTERVAL + 1)
+    assert kit.kubernetes.calls["get_object"] == 1
     kit.kubernetes.fail("get_object", NotFoundError("404", 404))
     kit.make(uid="uid-2")
     hold.set()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 import pytest
 from tests.schedules.world import World, wait_until
 
 from imagecache_operator.resource import Key
-
 
 SCHEDULES = 250
 STEPS = 25
@@ -18,9 +18,10 @@ CALM_WITHIN = 4 * 3600.0
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
+def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """A thousand faults are told in the log; here it is the end that counts."""
-    logging.getLogger("imagecache_operator").setLevel(logging.CRITICAL)
+    with caplog.at_level(logging.CRITICAL, "imagecache_operator"):
+        yield
 
 
 async def _step(world: World, keys: list[Key]) -> None:
