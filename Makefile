@@ -37,7 +37,7 @@ playground: $(STAMP) ## control plane, simulator and operator, left running for 
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m imagecache_controlplane --programs-only >/dev/null
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
 	@$(BIN)/python -m imagecache_benchmarks $(BENCH_ARGS)

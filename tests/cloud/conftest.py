@@ -38,7 +38,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def home_without_traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Parts of the SDK write $HOME/.huaweicloud/application_id as soon as they are imported."""
     with pytest.MonkeyPatch.context() as patch:

@@ -25,7 +25,7 @@ def start() -> Iterator[Callable[[dict[str, Any]], RunningSimulator]]:
         yield lambda scenario: stack.enter_context(running(scenario))
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def home_without_traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The SDK writes $HOME/.huaweicloud/application_id as soon as it is imported."""
     with pytest.MonkeyPatch.context() as patch:
