@@ -29,16 +29,15 @@ async def begin(**_: Any) -> None:
 @kopf.on.delete("cce.huaweicloud.com", "v1alpha1", "imagecaches")
 async def delete(spec: kopf.Spec, patch: kopf.Patch, **_: Any) -> None:
     """Ask the cloud to delete the cache, and come back until it is gone."""
-    path = f"/v5/imagecaches/{spec['imageCacheID']}"
-    answer = await Cloud.http.get(path)
+    answer = await Cloud.http.delete(f"/v5/imagecaches/{spec['imageCacheID']}")
     if answer.status_code == 404:
         return
-    status = answer.json()["image_cache"]["status"]
-    if status != "Deleting":
-        (await Cloud.http.delete(path)).raise_for_status()
-    patch.status["cacheStatus"] = status
+    answer.raise_for_status()
+    patch.status["cacheStatus"] = answer.json()["image_cache"]["status"]
     raise kopf.TemporaryError("The cloud is deleting the cache.", delay=RETRY)
 
 
 if __name__ == "__main__":
+    # The logs of `kopf run`, as it is started by everybody; the operator logs each deletion, too.
+    kopf.configure()
     kopf.run(namespaces=[NAMESPACE], standalone=True)
