@@ -9,9 +9,9 @@ from imagecache_operator.account import Account, Change, Intervals, SessionOpene
 from imagecache_operator.clock import Clock
 from imagecache_operator.conditions import Verdict
 from imagecache_operator.identity import Location, location_of
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.placement import Defaults, Placement, place
-from imagecache_operator.resource import ImageCache, Key
 from imagecache_operator.status import SeenBy
 
 OWN_CREDENTIALS = "default"

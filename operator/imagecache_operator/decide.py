@@ -6,9 +6,9 @@ from datetime import datetime
 
 from imagecache_operator.decision import Decision, Facts, Policy
 from imagecache_operator.deletion import finalize
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.life import follow
 from imagecache_operator.observation import Observation
-from imagecache_operator.resource import ImageCache
 
 
 def decide(resource: ImageCache, observation: Observation, facts: Facts, now: datetime, policy: Policy) -> Decision:

@@ -12,8 +12,8 @@ from enum import Enum, StrEnum
 from imagecache_operator.answers import DeleteAnswer
 from imagecache_operator.conditions import Verdict, conditions_for
 from imagecache_operator.identity import Identity
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import Present, Trouble
-from imagecache_operator.resource import ImageCache, Key
 from imagecache_operator.status import ImageCacheStatus
 
 

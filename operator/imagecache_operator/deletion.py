@@ -30,6 +30,7 @@ from imagecache_operator.decision import (
     sighted,
 )
 from imagecache_operator.identity import identity_of
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.model import format_time
 from imagecache_operator.observation import (
     Absent,
@@ -43,7 +44,6 @@ from imagecache_operator.observation import (
     Unlisted,
 )
 from imagecache_operator.placement import moved
-from imagecache_operator.resource import ImageCache
 from imagecache_operator.spec import ManagementPolicy
 from imagecache_operator.status import Condition, Deletion, ImageCacheStatus
 
@@ -225,7 +225,7 @@ class _Pass:
             )
         if self.facts.in_flight:
             # The cloud may still be about to carry out what it is told now; only a look after its answer counts.
-            return self._wait(self._on_its_way())
+            return self._wait(self._on_its_way(self._cache_id))
         asked = self.status.deletion
         if asked is not None and asked.attempts > 0:
             return self._release(
@@ -299,7 +299,7 @@ class _Pass:
                 Verdict(Reason.DELETING, f"The cloud is deleting cache {present.cache.id}."), status=status
             )
         if self.facts.in_flight:
-            return self._wait(self._on_its_way(), status=status)
+            return self._wait(self._on_its_way(present.cache.id), status=status)
         if self._asked is None:
             return self._request(present, status, Verdict(Reason.DELETE_REQUESTED, "DELETE was not sent yet."))
         verdict = self._after_request(present, self._asked)
@@ -332,8 +332,8 @@ class _Pass:
         what = error.rstrip(".") or "no answer yet"
         return Verdict(Reason.DELETE_REQUESTED, f"DELETE of {_time(asked.requested_at)}: {what}. {then}")
 
-    def _on_its_way(self) -> Verdict:
-        return Verdict(Reason.DELETE_REQUESTED, f"DELETE of cache {self._cache_id} is sent.")
+    def _on_its_way(self, cache_id: str | None) -> Verdict:
+        return Verdict(Reason.DELETE_REQUESTED, f"DELETE of cache {cache_id} is sent.")
 
     def _request(self, present: Present, status: ImageCacheStatus, verdict: Verdict) -> Decision:
         """Everything that must be true before a DELETE goes out, then the DELETE."""
@@ -356,7 +356,7 @@ class _Pass:
         attempt = (status.deletion.attempts if status.deletion is not None else 0) + 1
         deletion = Deletion(requested_at=self.now, attempts=attempt)
         return self._wait(
-            self._on_its_way(),
+            self._on_its_way(present.cache.id),
             status=status.model_copy(update={"deletion": deletion}),
             action=RequestDeletion(present.cache.id, attempt),
         )

@@ -15,10 +15,10 @@ from typing import Any
 from imagecache_operator import __version__
 from imagecache_operator.clock import Clock
 from imagecache_operator.decision import Note
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
 from imagecache_operator.model import format_time
 from imagecache_operator.names import GROUP, KIND, VERSION
-from imagecache_operator.resource import ImageCache
 
 BURST = 25
 PER_SECOND = 10.0

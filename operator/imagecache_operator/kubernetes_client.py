@@ -15,8 +15,8 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException
 
+from imagecache_operator.imagecache import Key
 from imagecache_operator.names import GROUP, PLURAL, VERSION
-from imagecache_operator.resource import Key
 
 CONNECTIONS_MAX = 20
 REQUEST_TIMEOUT = 15.0

@@ -20,6 +20,7 @@ from imagecache_operator.decision import (
     shown,
     sighted,
 )
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -33,7 +34,6 @@ from imagecache_operator.observation import (
     Unlisted,
 )
 from imagecache_operator.placement import moved
-from imagecache_operator.resource import ImageCache
 from imagecache_operator.status import ImageCacheStatus
 
 _EXPIRING = frozenset({CacheStatus.AVAILABLE, CacheStatus.UNAVAILABLE, CacheStatus.FAILED})

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from imagecache_operator.clock import Clock
-from imagecache_operator.resource import Key
+from imagecache_operator.imagecache import Key
 
 WINDOW = 60.0
 """Seconds of the cloud's window."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.names import FINALIZER
-from imagecache_operator.resource import ImageCache
 from imagecache_operator.status import ImageCacheStatus
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.identity import Identity, location_of
-from imagecache_operator.resource import ImageCache
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.status import SeenBy
 
 

@@ -6,10 +6,7 @@ So `Retain`, set while a call hangs or a queue is minutes long, acts at once.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -17,9 +14,9 @@ from pydantic import ValidationError
 
 from imagecache_operator.account import Account, Change
 from imagecache_operator.accounts import Accounts
-from imagecache_operator.answers import DeleteAnswer, NotDone
+from imagecache_operator.calls import CloudCalls
 from imagecache_operator.clock import Clock
-from imagecache_operator.conditions import READY, Verdict
+from imagecache_operator.conditions import READY
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decide import decide
 from imagecache_operator.decision import (
@@ -27,7 +24,6 @@ from imagecache_operator.decision import (
     Confirm,
     Crd,
     Decision,
-    Facts,
     Note,
     Nothing,
     Policy,
@@ -37,20 +33,16 @@ from imagecache_operator.decision import (
     RequestDeletion,
 )
 from imagecache_operator.events import Events
+from imagecache_operator.gathering import Gatherer, View
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
-from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.metrics import Metrics
-from imagecache_operator.observation import Awaited, Cache, Look, Observation, Present, Trouble, TroubleKind, Unknown
+from imagecache_operator.observation import Awaited, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
-from imagecache_operator.placement import moved
-from imagecache_operator.resource import ImageCache, Key
 from imagecache_operator.status import ImageCacheStatus
-from imagecache_operator.store import Claim, Store, cache_id_of
-from imagecache_operator.tracking import NEVER, Tracked, WriteTrouble
+from imagecache_operator.store import Store, cache_id_of
+from imagecache_operator.tracking import Tracked
 from imagecache_operator.workqueue import WorkQueue
-
-WRITE_RETRY_FIRST, WRITE_RETRY_MAX = 1.0, 300.0
-"""Seconds after a DELETE that was certainly not carried out, doubling; the second figure where a person must act."""
 
 CRD_RETRY = 2.0
 """Seconds before an unreadable CRD is read again."""
@@ -59,16 +51,6 @@ DELETIONS_FIRST = 0
 """Priority of deletions with the write limiter; creations come after them."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _View:
-    """What one pass looks at."""
-
-    resource: ImageCache
-    tracked: Tracked
-    observation: Observation
-    facts: Facts
 
 
 class Reconciler:
@@ -104,9 +86,10 @@ class Reconciler:
         self._policy = policy
         self._tracked: dict[Key, Tracked] = {}
         self._expecting: dict[Account, tuple[float, set[Key]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self.store = Store()
         self.queue = WorkQueue(self.reconcile)
+        self._gatherer = Gatherer(accounts, self.store, self._tracked, clock)
+        self._calls = CloudCalls(self.store, clock, self.queue.mark_due)
         accounts.connect(on_look=self._on_look, wake=self.queue.mark_due)
 
     # --- what happens in the cluster
@@ -135,7 +118,7 @@ class Reconciler:
             cache_id = cache_id_of(known)
             if tracked.account is not None and cache_id is not None and not self.store.concerned([cache_id], []):
                 tracked.account.forget(cache_id)
-            self._leave(key, tracked)
+            self._gatherer.leave(key, tracked)
         released = released or (tracked is not None and tracked.releasing)
         if not released and known.has_finalizer and known.status.image_cache_id is not None:
             logger.warning(
@@ -201,7 +184,7 @@ class Reconciler:
         monotonic = self._clock.monotonic()
         if tracked is None or tracked.uid != resource.uid:
             if tracked is not None:
-                self._leave(resource.key, tracked)
+                self._gatherer.leave(resource.key, tracked)
             tracked = self._tracked[resource.key] = Tracked(resource.uid, first_seen=monotonic)
         asked = tracked.reconcile_seen
         tracked.notice(resource, now=self._clock.now(), monotonic=monotonic)
@@ -256,11 +239,11 @@ class Reconciler:
         started = self._clock.monotonic()
         result = "error"
         try:
-            view = self._gather(resource, tracked)
+            view = self._gatherer.gather(resource, tracked)
             decision = self._decide(view)
             if isinstance(decision.action, QueueWrite) and self._ask_for_slot(view):
                 # The slot was free: decide again with it, so that waiting is shown only where somebody waits.
-                view = self._gather(resource, tracked)
+                view = self._gatherer.gather(resource, tracked)
                 decision = self._decide(view)
             if isinstance(decision.action, ReadCrd):
                 await self._read_crd(tracked)
@@ -288,103 +271,27 @@ class Reconciler:
             self._metrics.pass_done(result, self._clock.monotonic() - started)
         return requeue_after
 
-    def _decide(self, view: _View) -> Decision:
+    def _decide(self, view: View) -> Decision:
         return decide(view.resource, view.observation, view.facts, self._clock.now(), self._policy)
 
     async def _show_unreadable_crd(self, key: Key, tracked: Tracked) -> float:
         """Tell that the CRD could not be read, then try again."""
         resource = self.store.get(key)
         if resource is not None:
-            view = self._gather(resource, tracked)
+            view = self._gatherer.gather(resource, tracked)
             decision = self._decide(view)
             if isinstance(decision.action, ReadCrd):
                 await self._write_status(view, decision.status)
         return CRD_RETRY
 
-    def _gather(self, resource: ImageCache, tracked: Tracked) -> _View:
-        obstacle, monotonic = self._join(resource, tracked), self._clock.monotonic()
-        account = tracked.account
-        identity = account.identity if account is not None else None
-        tracked.limiter = self._accounts.limiter(identity.location) if identity is not None else None
-        observation = self._observe(resource, tracked)
-        trouble = self._write_trouble(tracked, monotonic)
-        asked = tracked.reconcile_seen
-        return _View(
-            resource,
-            tracked,
-            observation,
-            Facts(
-                identity=identity,
-                obstacle=obstacle,
-                other_holder=self._other_holder(resource, observation, account),
-                crd=tracked.crd,
-                slot_granted=tracked.limiter is not None and tracked.limiter.granted(resource.key),
-                write_trouble=trouble,
-                answer=tracked.answer,
-                in_flight=tracked.deleting is not None,
-                since_request=monotonic - tracked.anchor[1] if tracked.anchor is not None else 0.0,
-                since_good_look=account.since_good_look() if account is not None else 0.0,
-                waiting=monotonic - tracked.since,
-                reconcile_handled=asked is not None and (account is None or account.list_begun >= asked[1]),
-            ),
-        )
-
-    def _join(self, resource: ImageCache, tracked: Tracked) -> Verdict | None:
-        """Have the account look that serves the object now; or say why none does."""
-        found = self._accounts.account_for(resource)
-        account = found if isinstance(found, Account) else None
-        if account is not tracked.account:
-            self._leave(resource.key, tracked)
-            tracked.account = account
-        return found if isinstance(found, Verdict) else None
-
-    def _observe(self, resource: ImageCache, tracked: Tracked) -> Observation:
-        account, cache_id, name = tracked.account, cache_id_of(resource), resource.spec.name
-        if account is None or (cache_id is None and name is None):
-            return Awaited(Look.LIST)
-        if cache_id is not None:
-            proof_after = tracked.deletion_seen if tracked.deletion_seen is not None else NEVER
-            return account.observe(cache_id, not_before=tracked.write_answered, proof_after=proof_after)
-        assert name is not None
-        return account.observe_name(name, not_before=tracked.since)
-
-    def _other_holder(self, resource: ImageCache, observation: Observation, account: Account | None) -> Key | None:
-        cache_id = observation.cache.id if isinstance(observation, Present) else cache_id_of(resource)
-        if cache_id is None or account is None or account.identity is None:
-            return None
-        claim: Claim = (account.identity.location, cache_id)
-        if moved(resource.status.seen_by, account.identity) is not None:
-            return None
-        sees = isinstance(observation, Present) or resource.status.seen_by is not None
-        witnesses = self._witnesses(observation.cache, account) if isinstance(observation, Present) else ()
-        return self.store.other_holder(resource, claim, sees=sees, witnesses=witnesses)
-
-    def _witnesses(self, cache: Cache, account: Account) -> Iterator[Key]:
-        """The objects to which the look that showed this cache shows it, too; two of them must not both hold it."""
-        for key in self.store.concerned([cache.id], [cache.name]):
-            resource, tracked = self.store.get(key), self._tracked.get(key)
-            if resource is None or tracked is None or resource.spec.observe_only:
-                continue
-            self._join(resource, tracked)
-            if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
-                yield key
-
-    def _write_trouble(self, tracked: Tracked, monotonic: float) -> Trouble | None:
-        account, own = tracked.account, tracked.trouble
-        if account is None:
-            return None
-        if own is not None and (monotonic >= own.until or own.generation != account.generation):
-            own = tracked.trouble = None
-        return own.trouble if own is not None else account.write_trouble()
-
-    def _ask_for_slot(self, view: _View) -> bool:
+    def _ask_for_slot(self, view: View) -> bool:
         limiter, deleted_at = view.tracked.limiter, view.resource.deleted_at
         assert limiter is not None
         return limiter.request(view.resource.key, (DELETIONS_FIRST, deleted_at or datetime.max.replace(tzinfo=UTC)))
 
     # --- act
 
-    async def _act(self, view: _View, decision: Decision) -> float | None:
+    async def _act(self, view: View, decision: Decision) -> float | None:
         key, tracked, action = view.resource.key, view.tracked, decision.action
         self._attend(view, decision)
         match action:
@@ -396,17 +303,17 @@ class Reconciler:
                 return None
             case RequestDeletion():
                 await self._write_status(view, decision.status)
-                self._send_delete(view, action.cache_id)
+                self._calls.delete(key, tracked, action.cache_id)
             case Confirm():
                 await self._write_status(view, decision.status)
-                self._send_get(key, tracked, action.cache_id)
+                self._calls.get(key, tracked, action.cache_id)
             case Nothing() | QueueWrite() | ReadCrd():
                 await self._write_status(view, decision.status)
             case _:
                 assert_never(action)
         return self._requeue_after(tracked, decision)
 
-    def _attend(self, view: _View, decision: Decision) -> None:
+    def _attend(self, view: View, decision: Decision) -> None:
         """Tell account and limiter what this object waits for."""
         key, tracked = view.resource.key, view.tracked
         if not isinstance(decision.action, QueueWrite | RequestDeletion) and tracked.limiter is not None:
@@ -435,7 +342,7 @@ class Reconciler:
         self._note(resource)
         return resource
 
-    async def _write_status(self, view: _View, status: ImageCacheStatus) -> None:
+    async def _write_status(self, view: View, status: ImageCacheStatus) -> None:
         """Write what differs, in one patch that fails when the object is not the one that was decided on."""
         resource, tracked = view.resource, view.tracked
         patch = status_patch(resource, status)
@@ -453,7 +360,7 @@ class Reconciler:
                 stalled = status.condition("Stalled") is not None
                 self._events.post(resource, Note(after.reason, after.message, warning=stalled))
 
-    async def _release(self, view: _View, release: Release) -> None:
+    async def _release(self, view: View, release: Release) -> None:
         resource = view.resource
         body: dict[str, Any] = {}
         if not view.tracked.ghost:
@@ -497,111 +404,8 @@ class Reconciler:
         assert tracked.deletion_seen is not None
         tracked.crd = await self._crd.read(tracked.deletion_seen)
 
-    # --- calls to the cloud, tracked
-
-    def _send_get(self, key: Key, tracked: Tracked, cache_id: str) -> None:
-        account = tracked.account
-        if tracked.getting is not None or account is None:
-            return
-
-        async def get() -> None:
-            try:
-                await account.get(cache_id)
-            finally:
-                tracked.getting = None
-                self.queue.mark_due(key)
-
-        tracked.getting = self._spawn(get(), f"get {key}")
-
-    def _send_delete(self, view: _View, cache_id: str) -> None:
-        key, tracked = view.resource.key, view.tracked
-        account, limiter = tracked.account, tracked.limiter
-        assert account is not None
-        assert limiter is not None
-        limiter.begin(key)
-        tracked.answer = None
-
-        async def delete() -> None:
-            answer: DeleteAnswer | None = None
-            try:
-                answer = await account.delete(cache_id, lambda: self._still_wanted(key, tracked))
-            finally:
-                limiter.end(sent=_reached_the_cloud(answer))
-                tracked.write_answered = self._clock.monotonic()
-                tracked.deleting = None
-                tracked.answer = answer
-                if isinstance(answer, NotDone):
-                    self._not_done(tracked, answer.trouble, account, limiter)
-                else:
-                    tracked.failures = 0
-                logger.info(
-                    "DELETE: %s",
-                    type(answer).__name__,
-                    extra={"object": str(key), "cache_id": cache_id, **_about(answer)},
-                )
-                if tracked.account is account:
-                    account.set_moving(key, True)
-                self.queue.mark_due(key)
-
-        tracked.deleting = self._spawn(delete(), f"delete {key}")
-
-    def _still_wanted(self, key: Key, tracked: Tracked) -> bool:
-        """Asked right before the DELETE goes out: a word to retain, given while it waited for its turn, holds."""
-        resource = self.store.get(key)
-        return resource is not None and resource.uid == tracked.uid and resource.deleting and not resource.spec.retain
-
-    def _not_done(self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter) -> None:
-        """The DELETE was certainly not carried out: hold the next one until its obstacle may be gone."""
-        pause = min(WRITE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), WRITE_RETRY_MAX)
-        match trouble.kind:
-            case TroubleKind.THROTTLED:
-                limiter.pause(trouble.retry_after)
-                pause = limiter.paused_for()
-            case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
-                pause = WRITE_RETRY_MAX
-            case TroubleKind.CLOUD_UNAVAILABLE:
-                pause = min(pause, 30.0)
-            case TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
-                pass
-            case _:
-                assert_never(trouble.kind)
-        tracked.failures += 1
-        tracked.trouble = WriteTrouble(trouble, self._clock.monotonic() + pause, account.generation)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _leave(self, key: Key, tracked: Tracked) -> None:
-        """The object is no concern any more of the account and the limiter that it had."""
-        if tracked.limiter is not None:
-            tracked.limiter.withdraw(key)
-        if tracked.account is not None:
-            tracked.account.set_moving(key, False)
-            self._accounts.left(tracked.account, key)
-        tracked.account = tracked.limiter = None
-
     async def stop(self, grace: float) -> None:
         """Let passes end, and give calls to the cloud that are on their way the rest of `grace` seconds."""
         deadline = self._clock.monotonic() + grace
         await self.queue.stop(grace)
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=max(deadline - self._clock.monotonic(), 0.1))
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-
-
-def _reached_the_cloud(answer: DeleteAnswer | None) -> bool:
-    """Whether the cloud counts the DELETE in its limit; what it throttles it counts, too (cce-api section 4.3)."""
-    if isinstance(answer, NotDone):
-        return answer.trouble.kind is not TroubleKind.CLOUD_UNAVAILABLE
-    return answer is not None
-
-
-def _about(answer: DeleteAnswer | None) -> dict[str, str]:
-    """What a log line tells of an answer."""
-    found = {"request_id": getattr(answer, "request_id", None), "detail": getattr(answer, "message", None)}
-    return {name: value for name, value in found.items() if value}
+        await self._calls.stop(max(deadline - self._clock.monotonic(), 0.1))

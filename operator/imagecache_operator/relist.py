@@ -7,9 +7,9 @@ import logging
 from collections.abc import Collection
 
 from imagecache_operator.clock import Clock
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError, NotFoundError
 from imagecache_operator.reconciler import Reconciler
-from imagecache_operator.resource import Key
 from imagecache_operator.watcher import key_of
 
 RETRY = 1.0

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from imagecache_operator.identity import Location, location_of
-from imagecache_operator.resource import ImageCache, Key
+from imagecache_operator.imagecache import ImageCache, Key
 
 Claim = tuple[Location, str]
 _Entry = TypeVar("_Entry")

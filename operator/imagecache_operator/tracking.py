@@ -9,9 +9,9 @@ from datetime import datetime
 from imagecache_operator.account import Account
 from imagecache_operator.answers import DeleteAnswer
 from imagecache_operator.decision import Crd
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble
-from imagecache_operator.resource import ImageCache
 
 NEVER = float("-inf")
 

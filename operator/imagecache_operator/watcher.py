@@ -13,9 +13,9 @@ from typing import Any
 
 import kopf
 
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_config import Login
 from imagecache_operator.names import GROUP, PLURAL, VERSION
-from imagecache_operator.resource import Key
 
 RESTART_PAUSE = 1.0
 """Seconds before a watch that ended is started again."""

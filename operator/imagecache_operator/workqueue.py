@@ -12,7 +12,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from imagecache_operator.resource import Key
+from imagecache_operator.imagecache import Key
 
 BACKOFF_FIRST, BACKOFF_MAX = 1.0, 300.0
 """Seconds after the first failure of a key, doubling up to the second figure; jitter takes up to a fifth off."""

@@ -12,8 +12,8 @@ import pytest
 from imagecache_controlplane import ApiError
 from imagecache_operator.conditions import Reason, Verdict, conditions_for
 from imagecache_operator.crd import crd
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.model import Model
-from imagecache_operator.resource import ImageCache
 from imagecache_operator.status import Condition, Creation, CreationAnswer, Deletion, ImageCacheStatus, SeenBy
 
 STATUS: dict[str, Any] = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]

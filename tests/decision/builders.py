@@ -9,6 +9,7 @@ from typing import Any
 from imagecache_operator.decide import decide
 from imagecache_operator.decision import Crd, Decision, Facts, Policy
 from imagecache_operator.identity import Identity, Location
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
 from imagecache_operator.observation import (
     Absent,
@@ -22,7 +23,6 @@ from imagecache_operator.observation import (
     TroubleKind,
     Unknown,
 )
-from imagecache_operator.resource import ImageCache
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CREATED = NOW - timedelta(days=1)

@@ -27,6 +27,7 @@ from tests.decision.builders import (
 from imagecache_operator.answers import Accepted, Gone, Lost, NotDone, Refused
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import Crd, Policy
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.observation import (
     Absent,
@@ -40,7 +41,6 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
-from imagecache_operator.resource import ImageCache, Key
 
 
 def _mostly(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:

@@ -36,8 +36,8 @@ from tests.decision.builders import (
 from imagecache_operator.answers import Accepted, Gone
 from imagecache_operator.decision import Confirm, Crd, Nothing, Outcome, Release
 from imagecache_operator.identity import Identity
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.observation import CacheStatus, Observation, TroubleKind
-from imagecache_operator.resource import ImageCache
 
 NOTHING_YET: dict[str, Any] = {}
 LATE = DELETED + timedelta(seconds=1800)

@@ -29,8 +29,8 @@ from tests.decision.builders import (
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
 from imagecache_operator.decide import decide
 from imagecache_operator.decision import Crd, Decision, Facts, Nothing, Policy, QueueWrite, ReadCrd, RequestDeletion
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.observation import CacheStatus, Observation, Trouble, TroubleKind
-from imagecache_operator.resource import ImageCache
 
 NOT_DELETING: list[CacheStatus | str] = [
     CacheStatus.AVAILABLE,

@@ -30,9 +30,9 @@ from tests.decision.builders import (
 
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import Crd, Nothing, Outcome, Release, RequestDeletion
+from imagecache_operator.imagecache import Key
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.observation import Awaited, CacheStatus, Look, Observation, TroubleKind, Unlisted
-from imagecache_operator.resource import Key
 
 RETAIN = {"imageCacheID": ID, "deletionPolicy": "Retain"}
 OBSERVE = {"imageCacheID": ID, "managementPolicy": "Observe"}

@@ -32,8 +32,8 @@ from tests.decision.builders import (
 
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import AddFinalizer, Confirm, Nothing
+from imagecache_operator.imagecache import Key
 from imagecache_operator.observation import CacheStatus, Observation, TroubleKind, Unlisted
-from imagecache_operator.resource import Key
 
 OBSERVE = {"imageCacheID": ID, "managementPolicy": "Observe"}
 BY_NAME = {"name": "web"}

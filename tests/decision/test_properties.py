@@ -24,10 +24,10 @@ from imagecache_operator.decision import (
     Release,
     RequestDeletion,
 )
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.observation import Absent, CacheStatus, Present, Unlisted
 from imagecache_operator.patches import status_patch
-from imagecache_operator.resource import ImageCache
 from imagecache_operator.status import ImageCacheStatus, SeenBy
 
 many = settings(

@@ -9,7 +9,7 @@ import pytest
 from tests.decision.builders import CREATED, ELSEWHERE, HERE, ID, STRANGER, US, ready_status, resource
 
 from imagecache_operator.identity import Identity
-from imagecache_operator.resource import ImageCache, Key
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.store import Claim, Store, cache_id_of, claim_of
 
 CLAIM: Claim = (HERE, ID)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.patches import finalizer_removed
-from imagecache_operator.resource import ImageCache
 from imagecache_playground.cluster import GROUP_PATH, Cluster, manifest
 from imagecache_playground.processes import wait_for
 

@@ -21,10 +21,10 @@ from imagecache_operator.cloud.credentials import AccessKey, Credentials
 from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
 from imagecache_operator.cloud.session import Session
 from imagecache_operator.identity import Identity
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, KubernetesError, NotFoundError
 from imagecache_operator.observation import Cache, CacheStatus, Trouble
 from imagecache_operator.placement import Placement
-from imagecache_operator.resource import Key
 
 LIST, GET, DELETE = Operation.LIST, Operation.GET, Operation.DELETE
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient
-from imagecache_operator.resource import Key
 
 KEY = Key("team-a", "web")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,11 +17,11 @@ from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
 from imagecache_operator.identity import Location
+from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
-from imagecache_operator.resource import Key
 
 KEY = Key("team-a", "web")
 OTHER_ID = "d271e39e-1a6e-4d3d-8fa8-2a36329c68d2"
@@ -70,6 +71,7 @@ class Kit:
             policy=Policy(),
         )
         self.reconciler.queue.start()
+        self.busy: list[asyncio.Task[None]] = []
 
     def make(self, **changes: Any) -> Key:
         """A live object that is bound to the cache and was seen Available; the watch tells of it."""

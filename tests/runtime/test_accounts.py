@@ -15,8 +15,8 @@ from tests.runtime.virtual_time import LoopClock, pass_time, settle
 from imagecache_operator.account import Account, Change, Intervals
 from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts
 from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.placement import Defaults, Placement
-from imagecache_operator.resource import ImageCache, Key
 
 REGION = HERE.region
 

@@ -12,8 +12,8 @@ from kubernetes.aio.config import ConfigException
 from tests.runtime.kubernetes_server import KEY, OBJECTS, VERBS, Server, status
 
 from imagecache_operator import kubernetes_client
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, KubernetesError, NotFoundError
-from imagecache_operator.resource import Key
 
 REAL_TIME = True
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from tests.runtime.virtual_time import EPOCH, LoopClock, pass_time
 
+from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import PAUSE, WINDOW, Priority, WriteLimiter
-from imagecache_operator.resource import Key
 
 DELETION, CREATION = 0, 1
 TICK = 0.01

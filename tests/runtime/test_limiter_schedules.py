@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.runtime.virtual_time import EPOCH, LoopClock
 
+from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import WINDOW, WriteLimiter
-from imagecache_operator.resource import Key
 
 TICK = 0.01
 

@@ -16,9 +16,9 @@ from imagecache_operator.account import Intervals
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.decision import Outcome
+from imagecache_operator.imagecache import Key
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
-from imagecache_operator.resource import Key
 from imagecache_operator.store import Store
 from imagecache_operator.workqueue import WorkQueue
 

@@ -13,9 +13,9 @@ from tests.runtime.virtual_time import pass_time, settle
 
 from imagecache_operator.account import Account
 from imagecache_operator.answers import NotDone
+from imagecache_operator.imagecache import Key
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
 from imagecache_operator.observation import CacheStatus, Trouble, TroubleKind
-from imagecache_operator.resource import Key
 
 BORN: dict[str, Any] = {"finalizers": [], "status": {}}
 """An object that the operator has not touched yet."""

@@ -12,8 +12,8 @@ from tests.runtime.reconciler_kit import KEY, Kit, delete, retain
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
 from imagecache_operator.answers import Accepted, NotDone, Refused
+from imagecache_operator.imagecache import Key
 from imagecache_operator.observation import Trouble, TroubleKind
-from imagecache_operator.resource import Key
 
 
 async def test_retain_acts_at_once_while_a_slot_is_awaited(kit: Kit) -> None:
@@ -55,7 +55,7 @@ async def delete_that_waits_for_its_turn(kit: Kit) -> asyncio.Event:
     await settle()
     [account] = kit.accounts
     for _ in range(3):
-        kit.reconciler._spawn(account.get(ID), "busy")
+        kit.busy.append(asyncio.create_task(account.get(ID)))
     await settle()
     kit.edit(delete)
     await settle()

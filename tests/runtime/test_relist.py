@@ -12,9 +12,9 @@ from tests.runtime.fakes import DELETE, GET, FakeKubernetes, unreachable
 from tests.runtime.reconciler_kit import KEY, Kit, touch
 from tests.runtime.virtual_time import pass_time, settle
 
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesError, NotFoundError
 from imagecache_operator.relist import INTERVAL, RETRY, Relister
-from imagecache_operator.resource import Key
 
 SECOND = Key("team-b", "second")
 

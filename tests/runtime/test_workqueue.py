@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.runtime.virtual_time import pass_time, settle
 from tests.runtime.workqueue_kit import A, B, C, Passes
 
-from imagecache_operator.resource import Key
+from imagecache_operator.imagecache import Key
 from imagecache_operator.workqueue import WorkQueue
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from imagecache_operator.resource import Key
+from imagecache_operator.imagecache import Key
 
 A, B, C = Key("ns", "a"), Key("ns", "b"), Key("ns", "c")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from tests.schedules.world import World, wait_until
 
-from imagecache_operator.resource import Key
+from imagecache_operator.imagecache import Key
 
 SCHEDULES = 250
 STEPS = 25

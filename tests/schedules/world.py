@@ -17,13 +17,13 @@ from imagecache_operator.accounts import Accounts
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
+from imagecache_operator.imagecache import Key
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.model import format_time
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 from imagecache_operator.relist import Relister
-from imagecache_operator.resource import Key
 
 Body = dict[str, Any]
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 from tests.decision.builders import CREATED, ID, NOW, US, asked, body, ready_status, resource
 
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.names import FINALIZER
-from imagecache_operator.resource import ImageCache, Key
 from imagecache_operator.spec import DeletionPolicy, ManagementPolicy
 
 

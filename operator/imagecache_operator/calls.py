@@ -1,0 +1,138 @@
+"""Calls to the cloud, on their way while passes go on: each is tracked, and its end marks its object due."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
+
+from imagecache_operator.account import Account
+from imagecache_operator.answers import DeleteAnswer, NotDone
+from imagecache_operator.clock import Clock
+from imagecache_operator.imagecache import Key
+from imagecache_operator.limiter import WriteLimiter
+from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.store import Store
+from imagecache_operator.tracking import Tracked, WriteTrouble
+
+WRITE_RETRY_FIRST, WRITE_RETRY_MAX = 1.0, 300.0
+"""Seconds after a DELETE that was certainly not carried out, doubling; the second figure where a person must act."""
+
+UNAVAILABLE_RETRY_MAX = 30.0
+"""Seconds, at most, before a cloud that could not be reached is asked again."""
+
+logger = logging.getLogger(__name__)
+
+
+class CloudCalls:
+    """Sends, and remembers in `Tracked` what came of it.
+
+    Args:
+        store: the newest versions, looked at again right before a DELETE goes out.
+        clock: where time comes from.
+        wake: called with the key whose call has ended.
+    """
+
+    def __init__(self, store: Store, clock: Clock, wake: Callable[[Key], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._wake = wake
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def get(self, key: Key, tracked: Tracked, cache_id: str) -> None:
+        """Send the GET; one at a time."""
+        account = tracked.account
+        if tracked.getting is not None or account is None:
+            return
+
+        async def call() -> None:
+            try:
+                await account.get(cache_id)
+            finally:
+                tracked.getting = None
+                self._wake(key)
+
+        tracked.getting = self._spawn(call(), f"get {key}")
+
+    def delete(self, key: Key, tracked: Tracked, cache_id: str) -> None:
+        """Send the DELETE, for which the limiter has granted a slot."""
+        account, limiter = tracked.account, tracked.limiter
+        assert account is not None
+        assert limiter is not None
+        limiter.begin(key)
+        tracked.answer = None
+
+        async def call() -> None:
+            answer: DeleteAnswer | None = None
+            try:
+                answer = await account.delete(cache_id, lambda: self._still_wanted(key, tracked))
+            finally:
+                limiter.end(sent=_reached_the_cloud(answer))
+                tracked.write_answered = self._clock.monotonic()
+                tracked.deleting = None
+                tracked.answer = answer
+                if isinstance(answer, NotDone):
+                    self._not_done(tracked, answer.trouble, account, limiter)
+                else:
+                    tracked.failures = 0
+                logger.info(
+                    "DELETE: %s",
+                    type(answer).__name__,
+                    extra={"object": str(key), "cache_id": cache_id, **_about(answer)},
+                )
+                if tracked.account is account:
+                    account.set_moving(key, True)
+                self._wake(key)
+
+        tracked.deleting = self._spawn(call(), f"delete {key}")
+
+    def _still_wanted(self, key: Key, tracked: Tracked) -> bool:
+        """Asked right before the DELETE goes out: a word to retain, given while it waited for its turn, holds."""
+        resource = self._store.get(key)
+        return resource is not None and resource.uid == tracked.uid and resource.deleting and not resource.spec.retain
+
+    def _not_done(self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter) -> None:
+        """The DELETE was certainly not carried out: hold the next one until its obstacle may be gone."""
+        pause = min(WRITE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), WRITE_RETRY_MAX)
+        match trouble.kind:
+            case TroubleKind.THROTTLED:
+                limiter.pause(trouble.retry_after)
+                pause = limiter.paused_for()
+            case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
+                pause = WRITE_RETRY_MAX
+            case TroubleKind.CLOUD_UNAVAILABLE:
+                pause = min(pause, UNAVAILABLE_RETRY_MAX)
+            case TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
+                pass
+            case _:
+                assert_never(trouble.kind)
+        tracked.failures += 1
+        tracked.trouble = WriteTrouble(trouble, self._clock.monotonic() + pause, account.generation)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def stop(self, seconds: float) -> None:
+        """Give calls that are on their way that time to end."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+def _reached_the_cloud(answer: DeleteAnswer | None) -> bool:
+    """Whether the cloud counts the DELETE in its limit; what it throttles it counts, too (cce-api section 4.3)."""
+    if isinstance(answer, NotDone):
+        return answer.trouble.kind is not TroubleKind.CLOUD_UNAVAILABLE
+    return answer is not None
+
+
+def _about(answer: DeleteAnswer | None) -> dict[str, str]:
+    """What a log line tells of an answer."""
+    found = {"request_id": getattr(answer, "request_id", None), "detail": getattr(answer, "message", None)}
+    return {name: value for name, value in found.items() if value}
