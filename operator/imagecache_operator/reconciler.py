@@ -96,6 +96,8 @@ class Reconciler:
 
     def upsert(self, body: dict[str, Any]) -> None:
         """A version of an object was seen, by watch, list, or as the answer to a patch."""
+        if self.store.knows(body.get("metadata") or {}):
+            return  # the answer to our own patch told it before the watch did
         try:
             resource = ImageCache.parse(body)
         except (ValidationError, KeyError, ValueError) as error:

@@ -7,9 +7,9 @@ Holder of a cache in a location: the oldest object (then the lower uid) with man
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
@@ -53,6 +53,17 @@ class Store:
     def get(self, key: Key) -> ImageCache | None:
         """The newest version that is known."""
         return self._objects.get(key)
+
+    def knows(self, meta: Mapping[str, Any]) -> bool:
+        """Whether this version of an object, told by its raw metadata, or a newer one is known."""
+        known = self._objects.get(Key(meta.get("namespace", ""), meta.get("name", "")))
+        version = str(meta.get("resourceVersion", ""))
+        return (
+            known is not None
+            and known.uid == meta.get("uid")
+            and version.isdecimal()
+            and int(known.resource_version) >= int(version)
+        )
 
     def put(self, resource: ImageCache) -> bool:
         """Keep this version when it is newer than the known one; whether it was."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.decision.builders import CREATED, ELSEWHERE, HERE, ID, STRANGER, US, ready_status, resource
+from tests.decision.builders import CREATED, ELSEWHERE, HERE, ID, STRANGER, US, body, ready_status, resource
 
 from imagecache_operator.identity import Identity
 from imagecache_operator.imagecache import ImageCache, Key
@@ -197,3 +197,25 @@ def test_who_may_hold_what(one: ImageCache, cache_id: str | None, claim: Claim |
     """A sighting confirms the id; only a manager may hold."""
     assert cache_id_of(one) == cache_id
     assert claim_of(one) == claim
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({}, True),
+        ({"resourceVersion": "6"}, True),
+        ({"resourceVersion": "8"}, False),
+        ({"resourceVersion": "10"}, False),
+        ({"resourceVersion": "new"}, False),
+        ({"uid": "another"}, False),
+        ({"name": "another"}, False),
+        ({"namespace": "another"}, False),
+    ],
+    ids=str,
+)
+def test_a_version_that_is_known_need_not_be_read(changes: dict[str, str], known: bool) -> None:
+    """Told by raw metadata: the same object, at this version or a newer one; versions are numbers."""
+    store = Store()
+    store.put(resource())
+    assert store.knows(body()["metadata"] | changes) is known
+    assert not store.knows({})
