@@ -144,6 +144,8 @@ class Account:
         self._reopened = False
         self._outdated = False
         self._looks = _Looks()
+        # When the last LIST that had it began, of caches that LISTs lack since.
+        self._unlisted: dict[str, float] = {}
         self._moving: set[object] = set()
         self._wake = asyncio.Event()
         self._list_begun = float("-inf")
@@ -169,9 +171,10 @@ class Account:
         """How many caches the newest good LIST had."""
         return len(self._looks.listing.by_id) if self._looks.listing is not None else 0
 
-    def since_good_look(self) -> float:
-        """Seconds since the cloud last gave a usable answer; since the start when it never did."""
-        return self._clock.monotonic() - self._good_look
+    def since_good_look(self, cache_id: str | None = None) -> float:
+        """Seconds since the cloud last gave a usable answer (about that cache); since the start when it never did."""
+        lost = self._unlisted.get(cache_id or "", self._good_look)
+        return self._clock.monotonic() - min(lost, self._good_look)
 
     def observe(self, cache_id: str, *, not_before: float, proof_after: float) -> Observation:
         """What is known of the cache with that id.
@@ -286,14 +289,18 @@ class Account:
         async def call() -> DeleteAnswer | None:
             return await session.client.delete(cache_id) if still_wanted() else None
 
+        barred = session.gate.barred(Operation.DELETE)
         answer = await session.gate.run(
             Operation.DELETE, cache_id, call, lambda a: a.trouble if isinstance(a, NotDone) else None
         )
+        if barred and not session.gate.barred(Operation.DELETE):
+            self._on_look(self, Change(all=True))  # what held up all of them is repaired
         return NotDone(answer) if isinstance(answer, Trouble) else answer
 
     def forget(self, cache_id: str) -> None:
         """Drop what a GET brought; nobody asks for that cache any more."""
         self._looks.got.pop(cache_id, None)
+        self._unlisted.pop(cache_id, None)
 
     # --- the poller
 
@@ -362,7 +369,11 @@ class Account:
         self._ended(begun)
         changed = {cache_id for cache_id, cache in by_id.items() if known.get(cache_id) is not cache}
         gone = known.keys() - by_id.keys()
-        names = {by_id[cache_id].name for cache_id in changed}
+        names = {by_id[cache_id].name for cache_id in changed} | {known[cache_id].name for cache_id in gone}
+        for cache_id in gone:
+            self._unlisted[cache_id] = former.begun if former is not None else begun
+        for cache_id in self._unlisted.keys() & by_id.keys():
+            del self._unlisted[cache_id]
         fresh = former is None or troubled or self._reopened
         self._reopened = False
         self._on_look(self, Change(frozenset(changed | gone), frozenset(names), all=fresh))

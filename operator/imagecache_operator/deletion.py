@@ -168,7 +168,8 @@ class _Pass:
         if facts.other_holder is None:
             return None
         holder = resource.name_of(facts.other_holder)
-        message = f"Let go without a call to the cloud: cache {self._cache_id} is held by {holder}."
+        cache = self._cache_id or resource.spec.name
+        message = f"Let go without a call to the cloud: cache {cache} is held by {holder}."
         return self._release(Outcome.NOT_OWNER, Note(Reason.CONFLICT, message, warning=True))
 
     # --- rows that let go
@@ -308,6 +309,10 @@ class _Pass:
             if self._asked.accepted_at is not None and self._until_effect_is_due > 0:
                 remaining = min(remaining, self._until_effect_is_due)
             return self._wait(verdict, status=status, requeue_after=remaining)
+        ready = self.resource.status.condition(READY)
+        if verdict.reason is Reason.DELETE_REVERTED and ready is not None and ready.reason == Reason.DELETING:
+            # Told before it is asked for again: else nobody would learn that, and why, the cloud gave up.
+            return self._wait(verdict, status=status, requeue_after=0.0)
         return self._request(present, status, verdict)
 
     def _after_request(self, present: Present, asked: Deletion) -> Verdict:

@@ -209,7 +209,8 @@ class Reconciler:
 
     def _wake_rivals(self, resource: ImageCache) -> None:
         cache_id = cache_id_of(resource)
-        for key in self.store.concerned([cache_id] if cache_id else [], []):
+        names = {resource.status.name, resource.spec.name} - {None}
+        for key in self.store.concerned([cache_id] if cache_id else [], [name for name in names if name]):
             if key != resource.key:
                 self.queue.mark_due(key)
 

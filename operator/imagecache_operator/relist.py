@@ -91,7 +91,9 @@ def _sentence(error: KubernetesError) -> str:
                 "The CustomResourceDefinition imagecaches.cce.huaweicloud.com is not installed: apply crds/, or the "
                 "output of `imagecache-operator crd`."
             )
-        case 401 | 403:
+        case 401:
+            return f"The API server does not know the operator's token ({error}): renew the kubeconfig or the account."
+        case 403:
             return f"The API server does not let the operator list ImageCaches ({error}): apply its ClusterRole."
         case _:
             return f"The ImageCaches cannot be listed: {error}"

@@ -34,6 +34,7 @@ class Tracked:
         first_seen: when this process first saw the object.
         deletion_seen: when it first saw the deletionTimestamp.
         write_answered: when the last DELETE was answered or given up; looks that began earlier are not used.
+        sent_at: when the last DELETE truly went out; it may have waited for its turn.
         anchor: `deletion.requestedAt` and when that was on the monotonic clock, so that a clock that jumps changes
             nothing.
         answer: of the newest DELETE, while it is not in the status yet.
@@ -50,6 +51,7 @@ class Tracked:
     first_seen: float
     deletion_seen: float | None = None
     write_answered: float = NEVER
+    sent_at: float = NEVER
     anchor: tuple[datetime, float] | None = None
     answer: DeleteAnswer | None = None
     crd: Crd = Crd.UNREAD
@@ -78,6 +80,10 @@ class Tracked:
         asked = resource.reconcile_requested
         if asked is not None and (self.reconcile_seen is None or self.reconcile_seen[0] != asked):
             self.reconcile_seen = (asked, monotonic)
+
+    def since_request(self, monotonic: float) -> float:
+        """Seconds since the last DELETE was asked for, or went out after it had waited for its turn; 0 without one."""
+        return monotonic - max(self.anchor[1], self.sent_at) if self.anchor is not None else 0.0
 
     @property
     def since(self) -> float:

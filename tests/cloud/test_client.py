@@ -119,6 +119,8 @@ DELETES = [
     pytest.param(_status(504), Lost, None, None, id="504"),
     pytest.param(_status(408), Lost, None, None, id="408"),
     pytest.param(_fault("html"), Lost, None, None, id="a page with 502"),
+    pytest.param(_fault("html", status=200), Lost, None, None, id="a page with 200"),
+    pytest.param(_fault("garbage"), Lost, None, None, id="garbage with 200"),
     pytest.param(_status(502, "empty"), Lost, None, None, id="502 without a body"),
     pytest.param(_fault("redirect"), NotDone, ENDPOINT, None, id="a redirect"),
     pytest.param(_fault("truncated"), Lost, None, None, id="202 cut in the middle of its body"),

@@ -104,6 +104,9 @@ def test_the_request_id_is_kept() -> None:
         pytest.param(b"", True, id="zero bytes"),
         pytest.param({"error_code": "APIGW.0101", "error_msg": "API not found"}, False, id="the gateway"),
         pytest.param({"error_code": "APIG.0101", "error_msg": "API not found"}, False, id="the gateway's other name"),
+        pytest.param(
+            {"error_code": "apigw.0101", "error_msg": "API not found"}, False, id="the gateway, in small letters"
+        ),
         pytest.param({"errorCode": "APIGW.0101"}, False, id="the gateway in CCE's spelling"),
         pytest.param({"errorCode": " APIG.0101"}, False, id="the gateway with a blank in front"),
         pytest.param(STATUS | {"errorCode": "APIGW.0101"}, False, id="the gateway in Kubernetes' clothes"),

@@ -424,3 +424,14 @@ def test_facts_of_the_ordinary_case_allow_a_write() -> None:
     """The tables above change one fact at a time; this is what they start from."""
     assert READY_TO_WRITE.slot_granted
     assert Case().decide().action == RequestDeletion(ID, 1)
+
+
+def test_a_reversal_is_told_before_the_cloud_is_asked_again() -> None:
+    """Also when the retry time is over already: else nobody would learn that, and why, the cloud gave up."""
+    resource = requested(asked(ago=90, accepted=True, seen=True), reason="Deleting")
+    decision = Case(resource, present(message="disk in use"), {"since_request": 90.0}).decide()
+    assert conditions(decision) == says("DeleteReverted")
+    assert "disk in use" in message(decision)
+    assert decision.requeue_after == 0.0
+    second = Case(after(resource, decision), present(), {"since_request": 90.0}).decide()
+    assert second.action == RequestDeletion(ID, 2)

@@ -20,6 +20,7 @@ from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.metrics import Metrics
+from imagecache_operator.names import RECONCILE_ANNOTATION
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 
@@ -38,6 +39,11 @@ def delete(changed: dict[str, Any]) -> None:
 def retain(changed: dict[str, Any]) -> None:
     """A person's word."""
     changed["spec"]["deletionPolicy"] = "Retain"
+
+
+def hurry(changed: dict[str, Any]) -> None:
+    """A person asks to look at once."""
+    changed["metadata"].setdefault("annotations", {})[RECONCILE_ANNOTATION] = "now"
 
 
 def touch(changed: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ async def test_each_look_tells_what_it_changed(started: Started) -> None:
         ([web], Change()),
         ([web, db], Change(frozenset({OTHER_ID}), frozenset({"db"}))),
         ([replace(web, status=CacheStatus.DELETING), db], Change(frozenset({ID}), frozenset({"web"}))),
-        ([db], Change(frozenset({ID}))),
+        ([db], Change(frozenset({ID}), frozenset({"web"}))),
     ]:
         started.client.caches = {cache.id: cache for cache in there}
         started.account.poke()

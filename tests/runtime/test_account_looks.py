@@ -240,3 +240,17 @@ async def test_a_name_is_looked_up_in_a_fresh_list(started: Started) -> None:
     started.account.poke()
     await settle()
     assert started.account.observe_name("db", not_before=now) == Unlisted(US)
+
+
+async def test_how_long_ago_a_cache_was_seen_for_the_last_time(started: Started) -> None:
+    """Good LISTs that lack it say nothing good of it; once it is back they do again."""
+    started.client.put(ID)
+    await pass_time(1)
+    del started.client.caches[ID]
+    started.client.troubles[GET] = OUTAGE
+    await pass_time(300)
+    assert started.account.since_good_look() < 61
+    assert started.account.since_good_look(ID) > 299
+    started.client.put(ID)
+    await pass_time(61)
+    assert started.account.since_good_look(ID) < 61

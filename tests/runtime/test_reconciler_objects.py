@@ -270,3 +270,19 @@ async def test_everything_is_looked_at_again_when_settings_of_all_changed(kit: K
     kit.reconciler.look_at_all()
     await settle()
     assert kit.passes("success") == before + 3
+
+
+async def test_the_end_of_a_holder_wakes_who_is_bound_by_name(kit: Kit) -> None:
+    """Conflict ends by itself: NotFound, once the holder took the cache along."""
+    kit.cloud.put(ID, name="shared")
+    kit.make()
+    await settle()
+    younger = kit.make(name="younger", uid="uid-2", spec={"name": "shared"}, status={}, created=kit.clock.now())
+    await pass_time(5)
+    assert kit.reason(younger) == "Conflict"
+    kit.edit(delete)
+    await pass_time(1)
+    del kit.cloud.caches[ID]
+    await pass_time(20)
+    assert KEY not in kit.kubernetes.objects
+    assert kit.reason(younger) == "NotFound"

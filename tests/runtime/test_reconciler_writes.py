@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.decision.builders import ELSEWHERE, HERE, ID, US, asked, ready_status
 from tests.runtime.fakes import DELETE, GET
-from tests.runtime.reconciler_kit import KEY, Kit, delete, retain
+from tests.runtime.reconciler_kit import KEY, Kit, delete, hurry, retain
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
 from imagecache_operator.answers import Accepted, NotDone, Refused
@@ -179,3 +179,38 @@ async def test_stop_cuts_off_what_outlasts_the_grace(kit: Kit) -> None:
     before = kit.clock.monotonic()
     await kit.reconciler.stop(1.5)
     assert kit.clock.monotonic() - before == pytest.approx(1.5, abs=0.01)
+
+
+async def test_a_delete_that_waited_for_its_turn_is_not_repeated_too_soon(kit: Kit) -> None:
+    """The retry time counts from when it truly went out, not from when it was written down."""
+    hold = await delete_that_waits_for_its_turn(kit)
+    kit.cloud.answers.append(Refused("in use"))
+    await pass_time(50)
+    kit.cloud.let_go(GET)
+    hold.set()
+    await settle()
+    assert kit.cloud.count(DELETE) == 1
+    await pass_time(55)
+    assert kit.cloud.count(DELETE) == 1
+    await pass_time(10)
+    assert kit.cloud.count(DELETE) == 2
+
+
+async def test_a_repaired_permission_frees_all_at_once(kit: Kit) -> None:
+    """One object tries again, as a person asked; its success wakes the others, which no pause of their own holds."""
+    denied = Trouble(TroubleKind.ACCESS_DENIED, "no")
+    keys = [Key("team-a", f"web-{number}") for number in range(3)]
+    ids = [f"c271e39e-1a6e-4d3d-8fa8-00000000000{number}" for number in range(3)]
+    kit.cloud.answers.extend([NotDone(denied)] * 2)
+    for key, cache_id in zip(keys, ids, strict=True):
+        kit.cloud.put(cache_id, name=key.name)
+        kit.make(name=key.name, uid=key.name, spec={"imageCacheID": cache_id}, status={})
+    await settle()
+    for key in keys:
+        kit.edit(delete, key=key)
+    await pass_time(10)
+    assert {kit.reason(key) for key in keys} == {"AccessDenied"}
+    sent = kit.cloud.count(DELETE)
+    kit.edit(hurry, key=keys[0])
+    await pass_time(10)
+    assert kit.cloud.count(DELETE) == sent + 3

@@ -77,8 +77,8 @@ async def test_only_the_namespaces_served_are_listed(
         ),
         pytest.param(
             KubernetesError("GET /x: 401 Unauthorized", 401),
-            "The API server does not let the operator list ImageCaches (GET /x: 401 Unauthorized): apply its "
-            "ClusterRole.",
+            "The API server does not know the operator's token (GET /x: 401 Unauthorized): renew the kubeconfig or the "
+            "account.",
             id="unauthorized",
         ),
         pytest.param(

@@ -21,7 +21,9 @@ from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.cloud.iam import IamError
 from imagecache_operator.cloud.responses import (
     clip,
+    is_error,
     read_error,
+    read_json,
     read_list,
     read_one,
     request_id,
@@ -111,7 +113,12 @@ class CloudClient:
             trouble = response.trouble
             return Lost(trouble.message) if response.sent else NotDone(trouble)
         request = request_id(response)
+        if response.status_code in {202, 204}:
+            return Accepted(self._clock.now(), request)
         if response.is_success:
+            body = read_json(response)
+            if not isinstance(body, dict) or is_error(body):
+                return Lost("The answer is not CCE's.", request)
             return Accepted(self._clock.now(), request)
         error = read_error(response)
         match response.status_code:

@@ -60,6 +60,10 @@ class KeyGate:
                 return trouble
         return None
 
+    def barred(self, operation: Operation) -> bool:
+        """Whether the cloud has said no to such calls since the last one that it took, also if one may be tried."""
+        return self._refused is not None or operation in self._denied
+
     def opens_in(self, operation: Operation) -> float:
         """Seconds until the next attempt is allowed, 0 when calls go out."""
         lanes = [lane for lane, closed in ((None, self._refused), (operation, self._denied.get(operation))) if closed]

@@ -25,8 +25,14 @@ MESSAGE_BYTES_MAX = 1024
 RETRY_AFTER_MAX = 3600.0
 """Seconds; a longer Retry-After is a mistake of somebody's clock."""
 
-_GATEWAY_CODE = re.compile(r"^(?:APIGW|APIG)\.")
-_ERROR_KEYS = frozenset({"error_code", "errorCode", "error_msg", "errorMessage", "errorMsg", "error"})
+_GATEWAY_CODE = re.compile(r"^(?:APIGW|APIG)\.", re.IGNORECASE)
+_ERROR_KEYS = frozenset(
+    {
+        "error_code", "errorCode", "error_msg", "errorMessage", "errorMsg", "error",
+        "code", "message", "reason", "encoded_authorization_message",
+    }
+)  # fmt: skip
+"""What only an error has at its top; also in a 200, as some proxies and gateways send it."""
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -143,10 +149,15 @@ def retry_after(response: httpx.Response, now: datetime) -> float | None:
     return min(max(seconds, 0.0), RETRY_AFTER_MAX) if math.isfinite(seconds) else None
 
 
+def is_error(body: Mapping[str, Any]) -> bool:
+    """Whether an object is one of the error shapes of cce-api section 4.1, whatever the status that came with it."""
+    return not _ERROR_KEYS.isdisjoint(body) or body.get("kind") == "Status"
+
+
 def read_list(response: httpx.Response) -> tuple[Cache, ...] | None:
     """The caches of a good LIST (exactly 200, an object without error keys); None when it is not one."""
     body = read_json(response) if response.status_code == 200 else None
-    if not isinstance(body, dict) or not _ERROR_KEYS.isdisjoint(body):
+    if not isinstance(body, dict) or is_error(body):
         return None
     items = body.get("image_caches")
     if items is None:
@@ -161,7 +172,7 @@ def read_list(response: httpx.Response) -> tuple[Cache, ...] | None:
 def read_one(response: httpx.Response, cache_id: str) -> Cache | None:
     """The cache of a good GET (exactly 200, and the id that was asked for); None when it is not one."""
     body = read_json(response) if response.status_code == 200 else None
-    if not isinstance(body, dict) or not _ERROR_KEYS.isdisjoint(body):
+    if not isinstance(body, dict) or is_error(body):
         return None
     cache = read_cache(body.get("image_cache"))
     return cache if cache is not None and cache.id == cache_id else None
