@@ -286,3 +286,16 @@ async def test_the_end_of_a_holder_wakes_who_is_bound_by_name(kit: Kit) -> None:
     await pass_time(20)
     assert KEY not in kit.kubernetes.objects
     assert kit.reason(younger) == "NotFound"
+
+
+async def test_a_holder_that_only_observes_from_now_on_makes_room(kit: Kit) -> None:
+    """Who is bound by name takes over by itself."""
+    kit.cloud.put(ID, name="shared")
+    kit.make()
+    await settle()
+    younger = kit.make(name="younger", uid="uid-2", spec={"name": "shared"}, status={}, created=kit.clock.now())
+    await pass_time(70)
+    assert kit.reason(younger) == "Conflict"
+    kit.edit(lambda it: it["spec"].update(managementPolicy="Observe"))
+    await settle()
+    assert kit.reason(younger) == "Available"
