@@ -15,6 +15,7 @@ import pytest
 from imagecache_controlplane import kubectl_path
 from imagecache_operator.crd import crd, crd_yaml
 from imagecache_operator.crd_rules import CREATION_NOT_SERVED, OVERLAYS, ROOT_RULES, SPEC_RULES
+from imagecache_playground.processes import wait_for
 
 FILE = Path(__file__).resolve().parents[2] / "crds" / "cce.huaweicloud.com_imagecaches.yaml"
 ROOT: dict[str, Any] = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
@@ -41,7 +42,16 @@ class Kubectl:
 
     def __call__(self, *arguments: str) -> str:
         """What it prints."""
-        done = subprocess.run(
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def knows(self, resource: str) -> bool:
+        """Whether the API server has told of the resource in its OpenAPI document, which comes after it serves it."""
+        return self._run("explain", resource).returncode == 0
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [str(kubectl_path()), *arguments],
             env=self._environment,
             capture_output=True,
@@ -49,14 +59,14 @@ class Kubectl:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
 
 @pytest.fixture
 def kubectl(shipped: Any, tmp_path: Path) -> Kubectl:
     """Kubectl against the CRD that ships."""
-    return Kubectl(shipped.plane.kubeconfig, tmp_path)
+    made = Kubectl(shipped.plane.kubeconfig, tmp_path)
+    wait_for(lambda: made.knows("imagecache"), what="kubectl can explain it", seconds=30)
+    return made
 
 
 def test_the_file_is_up_to_date() -> None:
