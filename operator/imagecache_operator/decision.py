@@ -16,6 +16,9 @@ from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import Present, Trouble
 from imagecache_operator.status import ImageCacheStatus
 
+PATIENCE = 2.0
+"""Seconds that a first look may take before the status says that it is awaited."""
+
 
 class Outcome(StrEnum):
     """Why an object was let go; the label of a metric."""

@@ -13,6 +13,7 @@ from typing import assert_never
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
 from imagecache_operator.conditions import READY, Reason, Verdict
 from imagecache_operator.decision import (
+    PATIENCE,
     Action,
     Confirm,
     Crd,
@@ -46,9 +47,6 @@ from imagecache_operator.observation import (
 from imagecache_operator.placement import moved
 from imagecache_operator.spec import ManagementPolicy
 from imagecache_operator.status import Condition, Deletion, ImageCacheStatus
-
-PATIENCE = 2.0
-"""Seconds that a first look may take before the status says that it is awaited."""
 
 RETRY_FACTOR_MAX = 10
 """The pause between two DELETEs doubles up to this many times the setting."""

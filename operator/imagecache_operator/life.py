@@ -10,6 +10,7 @@ from typing import assert_never
 
 from imagecache_operator.conditions import READY, Reason, Verdict
 from imagecache_operator.decision import (
+    PATIENCE,
     Action,
     AddFinalizer,
     Confirm,
@@ -38,9 +39,6 @@ from imagecache_operator.status import ImageCacheStatus
 
 _EXPIRING = frozenset({CacheStatus.AVAILABLE, CacheStatus.UNAVAILABLE, CacheStatus.FAILED})
 """What the cloud may still say of a cache whose retention is over."""
-
-PATIENCE = 2.0
-"""Seconds that the very first look may take before the status says that it is awaited."""
 
 
 def follow(resource: ImageCache, observation: Observation, facts: Facts, now: datetime, policy: Policy) -> Decision:
