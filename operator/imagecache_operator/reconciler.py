@@ -42,6 +42,7 @@ from imagecache_operator.patches import finalizer_added, finalizer_removed, stat
 from imagecache_operator.status import ImageCacheStatus
 from imagecache_operator.store import Store, cache_id_of
 from imagecache_operator.tracking import Tracked
+from imagecache_operator.turns import Turns
 from imagecache_operator.workqueue import WorkQueue
 
 CRD_RETRY = 2.0
@@ -49,6 +50,12 @@ CRD_RETRY = 2.0
 
 DELETIONS_FIRST = 0
 """Priority of deletions with the write limiter; creations come after them."""
+
+TELLERS_MAX = 2
+"""Writes in flight that only tell something, so that intents and finalizers go first in a crowd."""
+
+TELL_RETRY = 1.0
+"""Seconds, at least, before an object that waits for its turn to tell is looked at for another reason."""
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +95,7 @@ class Reconciler:
         self._expecting: dict[Account, tuple[float, set[Key]]] = {}
         self.store = Store()
         self.queue = WorkQueue(self.reconcile)
+        self._turns = Turns(TELLERS_MAX, self.queue.mark_due)
         self._gatherer = Gatherer(accounts, self.store, self._tracked, clock)
         self._calls = CloudCalls(self.store, clock, self.queue.mark_due)
         accounts.connect(on_look=self._on_look, wake=self.queue.mark_due)
@@ -116,6 +124,7 @@ class Reconciler:
         tracked = self._tracked.pop(key, None)
         self.store.remove(key)
         self.queue.forget(key)
+        self._turns.forget(key)
         if tracked is not None:
             cache_id = cache_id_of(known)
             if tracked.account is not None and cache_id is not None and not self.store.concerned([cache_id], []):
@@ -271,6 +280,7 @@ class Reconciler:
             if result == "error" and tracked.limiter is not None:
                 # An object that backs off must not keep a slot from others.
                 tracked.limiter.withdraw(key)
+            self._turns.give_back(key)
             self._metrics.pass_done(result, self._clock.monotonic() - started)
         return requeue_after
 
@@ -308,13 +318,25 @@ class Reconciler:
                 await self._write_status(view, decision.status)
                 self._calls.delete(key, tracked, action.cache_id)
             case Confirm():
-                await self._write_status(view, decision.status)
                 self._calls.get(key, tracked, action.cache_id)
+                return await self._tell(view, decision)
             case Nothing() | QueueWrite() | ReadCrd():
-                await self._write_status(view, decision.status)
+                return await self._tell(view, decision)
             case _:
                 assert_never(action)
         return self._requeue_after(tracked, decision)
+
+    async def _tell(self, view: View, decision: Decision) -> float | None:
+        """Write a status on which nothing depends, in its turn; what is learnt until then is told with it."""
+        requeue_after = self._requeue_after(view.tracked, decision)
+        if (
+            decision.status != view.resource.status
+            and not view.tracked.ghost
+            and not self._turns.take(view.resource.key)
+        ):
+            return None if requeue_after is None else max(requeue_after, TELL_RETRY)
+        await self._write_status(view, decision.status)
+        return requeue_after
 
     def _attend(self, view: View, decision: Decision) -> None:
         """Tell account and limiter what this object waits for."""
