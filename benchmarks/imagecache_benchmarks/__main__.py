@@ -28,7 +28,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Bench], None], int, int]] = {
     "limited": (limited, 5, 35),
     "idle": (idle, 80, 0),
     "process": (process, 5, 15),
-    "thousand": (thousand, 40, 145),
+    "thousand": (thousand, 30, 175),
 }
 """By name: what to do, and how many seconds it takes once and per run."""
 

@@ -62,7 +62,7 @@ def burst(bench: Bench) -> None:
 
 def limited(bench: Bench) -> None:
     """Under the cloud's limit, with the cloud's minute shortened for both: see `imagecache_benchmarks.scaled`."""
-    operator = Contender("operator", (SCALED, str(WINDOW)))
+    operator = Contender("operator", (SCALED, str(WINDOW)), ready=True)
     # The first ten go at once, and each window lets ten more go.
     dictated = (COUNT / PER_MINUTE - 1) * WINDOW
     ratios: list[float] = []

@@ -16,7 +16,7 @@ from imagecache_playground.processes import Program, bare_environment, wait_for
 
 OPERATOR = ("imagecache_operator", "run")
 FLOOR = ("imagecache_benchmarks.floor",)
-NAIVE = ("imagecache_benchmarks.naive",)
+NAIVE = "imagecache_benchmarks.naive"
 SCALED = "imagecache_benchmarks.scaled"
 SAMPLED = "imagecache_benchmarks.sampled"
 
@@ -33,17 +33,20 @@ class Contender:
         command: module and arguments.
         finalizer: what objects must carry from the start; empty when the program puts its own on.
         as_admin: whether it needs more than the operator's role.
+        ready: whether it makes objects Ready.
     """
 
     label: str
     command: Sequence[str]
     finalizer: str = ""
     as_admin: bool = False
+    ready: bool = False
 
 
-THE_OPERATOR = Contender("operator", OPERATOR)
+THE_OPERATOR = Contender("operator", OPERATOR, ready=True)
 THE_FLOOR = Contender("floor", FLOOR, finalizer="benchmarks.example.com/floor")
-THE_NAIVE = Contender("naive kopf", NAIVE, as_admin=True)
+NAIVE_LOOKS = Contender("naive kopf that looks", (NAIVE, "looks"), as_admin=True)
+NAIVE_REMEMBERS = Contender("naive kopf that remembers", (NAIVE, "remembers"), as_admin=True)
 
 
 class Running:
