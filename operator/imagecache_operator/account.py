@@ -1,7 +1,6 @@
 """One account at one location: a single LIST answers for all objects in it, however many they are.
 
-A LIST is never the last word on an absence: it only asks for the confirming GET. What counts as `Absent` is decided
-here and nowhere else (docs/architecture.md, "What proves that a cache is gone").
+When to look, with which credentials; what the looks say is decided in `looks`.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from imagecache_operator.answers import DeleteAnswer, NotDone
@@ -19,18 +18,8 @@ from imagecache_operator.cloud.client import NotThere
 from imagecache_operator.cloud.gate import SLOW_LANE, Operation
 from imagecache_operator.cloud.session import ACCOUNT_RETRY, Session
 from imagecache_operator.identity import Identity
-from imagecache_operator.observation import (
-    Absent,
-    Awaited,
-    Cache,
-    Look,
-    Observation,
-    Present,
-    Trouble,
-    TroubleKind,
-    Unknown,
-    Unlisted,
-)
+from imagecache_operator.looks import Change, Failed, Got, Looks
+from imagecache_operator.observation import Awaited, Cache, Look, Observation, Trouble, TroubleKind, Unknown
 from imagecache_operator.placement import Placement
 
 BACKOFF_FIRST = 1.0
@@ -45,34 +34,6 @@ CREDENTIALS_CHECK = 2.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A good LIST; times are monotonic seconds."""
-
-    begun: float
-    identity: Identity
-    by_id: Mapping[str, Cache]
-    by_name: Mapping[str, Cache]
-
-
-@dataclass(frozen=True, slots=True)
-class Got:
-    """What a GET of one id brought: the cache, None for the cloud's own 404, or trouble."""
-
-    begun: float
-    identity: Identity
-    result: Cache | Trouble | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a look changed: the ids and names concerned, or everything (`all`) when trouble began or ended."""
-
-    ids: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
-    all: bool = False
-
-
 class SessionOpener(Protocol):
     """Opens sessions and knows the credentials' version (`cloud.session.Sessions`)."""
 
@@ -85,28 +46,12 @@ class SessionOpener(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Trouble:
-    trouble: Trouble
-    begun: float
-    failures: int = 1
-
-
 @dataclass(frozen=True, slots=True)
 class Intervals:
     """Seconds between two LISTs: while something of ours is in motion, and otherwise."""
 
     active: float = 5.0
     idle: float = 60.0
-
-
-@dataclass(slots=True)
-class _Looks:
-    """The newest looks; older ones say nothing any more."""
-
-    listing: Listing | None = None
-    trouble: _Trouble | None = None
-    got: dict[str, Got] = field(default_factory=dict)
 
 
 class Account:
@@ -143,15 +88,12 @@ class Account:
         self._opened = float("-inf")
         self._reopened = False
         self._outdated = False
-        self._looks = _Looks()
-        # When the last LIST that had it began, of caches that LISTs lack since.
-        self._unlisted: dict[str, float] = {}
+        self._looks = Looks(clock)
         self._moving: set[object] = set()
         self._wake = asyncio.Event()
         self._list_begun = float("-inf")
         self._list_ended = float("-inf")
         self._poked_at = float("-inf")
-        self._good_look = clock.monotonic()
         self._phase = random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
 
     # --- what is known
@@ -169,60 +111,26 @@ class Account:
     @property
     def quota_used(self) -> int:
         """How many caches the newest good LIST had."""
-        return len(self._looks.listing.by_id) if self._looks.listing is not None else 0
+        return self._looks.count
 
     def since_good_look(self, cache_id: str | None = None) -> float:
         """Seconds since the cloud last gave a usable answer (about that cache); since the start when it never did."""
-        lost = self._unlisted.get(cache_id or "", self._good_look)
-        return self._clock.monotonic() - min(lost, self._good_look)
+        return self._looks.since_good(cache_id)
 
     def observe(self, cache_id: str, *, not_before: float, proof_after: float) -> Observation:
-        """What is known of the cache with that id.
-
-        Args:
-            cache_id: the cache.
-            not_before: looks that began earlier are not used: our own last write to it was not answered yet.
-            proof_after: an absence is proven only by looks that began later than this.
-        """
-        listing, got, trouble = self._looks.listing, self._looks.got.get(cache_id), self._looks.trouble
-        newest = max((look.begun for look in (listing, got, trouble) if look is not None), default=float("-inf"))
-        if newest < not_before or newest == float("-inf"):
-            return self._list_awaited()
-        if trouble is not None and trouble.begun == newest:
-            return Unknown(trouble.trouble)
-        if got is not None and got.begun == newest:
-            if isinstance(got.result, Trouble):
-                return Unknown(got.result)
-            if got.result is not None:
-                return Present(got.result, got.identity, got.begun)
-        elif listing is not None and (cache := listing.by_id.get(cache_id)) is not None:
-            return Present(cache, listing.identity, listing.begun)
-        return self._absence(cache_id, max(not_before, proof_after))
-
-    def _absence(self, cache_id: str, since: float) -> Observation:
-        """Absent takes both: a LIST that lacks the id, and the cloud's own 404 to a GET, by one identity."""
-        listing, got = self._looks.listing, self._looks.got.get(cache_id)
-        if listing is None or listing.begun < since or cache_id in listing.by_id:
-            return self._list_awaited()
-        if got is None or got.begun < since or got.result is not None or got.identity != listing.identity:
-            return Awaited(Look.GET)
-        return Absent(listing.identity)
+        """What is known of the cache with that id; see `Looks.observe`."""
+        return self._or_closed(self._looks.observe(cache_id, not_before=not_before, proof_after=proof_after))
 
     def observe_name(self, name: str, *, not_before: float) -> Observation:
-        """What a LIST that began later than `not_before` says of a cache with that name."""
-        listing, trouble = self._looks.listing, self._looks.trouble
-        if trouble is not None and trouble.begun >= not_before:
-            return Unknown(trouble.trouble)
-        if listing is None:
-            return self._list_awaited()
-        if (cache := listing.by_name.get(name)) is not None:
-            return Present(cache, listing.identity, listing.begun)
-        return self._list_awaited() if listing.begun < not_before else Unlisted(listing.identity)
+        """What is known of a cache with that name; see `Looks.observe_name`."""
+        return self._or_closed(self._looks.observe_name(name, not_before=not_before))
 
-    def _list_awaited(self) -> Observation:
+    def _or_closed(self, observation: Observation) -> Observation:
         """A LIST will come; but where the key may not even ask for minutes, that is what there is to tell."""
-        closed = self._session.gate.trouble(Operation.LIST) if self._session is not None else None
-        return Awaited(Look.LIST) if closed is None else Unknown(closed)
+        if observation != Awaited(Look.LIST) or self._session is None:
+            return observation
+        closed = self._session.gate.trouble(Operation.LIST)
+        return observation if closed is None else Unknown(closed)
 
     # --- what is asked for
 
@@ -251,8 +159,7 @@ class Account:
 
     def proven_at(self, cache_id: str | None) -> float | None:
         """When the last look that an absence rests on began, None when there is no such proof."""
-        got = self._looks.got.get(cache_id) if cache_id is not None else None
-        return got.begun if got is not None and got.result is None else None
+        return self._looks.proven_at(cache_id)
 
     def write_trouble(self) -> Trouble | None:
         """Why no DELETE would go out now, as far as the credentials are concerned."""
@@ -273,12 +180,7 @@ class Account:
             lambda a: a if isinstance(a, Trouble) else None,
         )
         result = None if isinstance(answer, NotThere) else answer
-        if not isinstance(result, Trouble):
-            self._good_look = self._clock.monotonic()
-        former = self._looks.got.get(cache_id)
-        if former is None or former.begun <= begun:
-            self._looks.got[cache_id] = Got(begun, session.identity, result)
-        self._on_look(self, Change(ids=frozenset({cache_id})))
+        self._on_look(self, self._looks.got(cache_id, Got(begun, session.identity, result)))
 
     async def delete(self, cache_id: str, still_wanted: Callable[[], bool]) -> DeleteAnswer | None:
         """Send the DELETE; None when, its turn having come, it was not wanted any more."""
@@ -299,8 +201,7 @@ class Account:
 
     def forget(self, cache_id: str) -> None:
         """Drop what a GET brought; nobody asks for that cache any more."""
-        self._looks.got.pop(cache_id, None)
-        self._unlisted.pop(cache_id, None)
+        self._looks.forget(cache_id)
 
     # --- the poller
 
@@ -352,31 +253,15 @@ class Account:
         return session.identity.account_id is None and self._clock.monotonic() - self._opened > ACCOUNT_RETRY
 
     def _failed(self, trouble: Trouble, begun: float) -> None:
-        former = self._looks.trouble
-        failures = 1 if former is None else former.failures + 1
-        self._looks.trouble = _Trouble(trouble, begun, failures)
+        change = self._looks.failed(trouble, begun)
         self._ended(begun)
-        self._on_look(self, Change(all=former is None or former.trouble != trouble))
+        self._on_look(self, change)
 
     def _listed(self, caches: tuple[Cache, ...], begun: float, identity: Identity) -> None:
-        former, troubled = self._looks.listing, self._looks.trouble is not None
-        known: Mapping[str, Cache] = former.by_id if former is not None else {}
-        # An unchanged cache stays the same object: 1,000 of them are compared, not kept twice.
-        by_id = {cache.id: old if (old := known.get(cache.id)) == cache else cache for cache in caches}
-        listing = Listing(begun, identity, by_id, {cache.name: cache for cache in by_id.values() if cache.name})
-        self._looks.listing, self._looks.trouble = listing, None
-        self._good_look = self._clock.monotonic()
-        self._ended(begun)
-        changed = {cache_id for cache_id, cache in by_id.items() if known.get(cache_id) is not cache}
-        gone = known.keys() - by_id.keys()
-        names = {by_id[cache_id].name for cache_id in changed} | {known[cache_id].name for cache_id in gone}
-        for cache_id in gone:
-            self._unlisted[cache_id] = former.begun if former is not None else begun
-        for cache_id in self._unlisted.keys() & by_id.keys():
-            del self._unlisted[cache_id]
-        fresh = former is None or troubled or self._reopened
+        change = self._looks.listed(caches, begun, identity, fresh=self._reopened)
         self._reopened = False
-        self._on_look(self, Change(frozenset(changed | gone), frozenset(names), all=fresh))
+        self._ended(begun)
+        self._on_look(self, change)
 
     def _ended(self, begun: float) -> None:
         self._list_begun = begun
@@ -387,14 +272,14 @@ class Account:
         if self._poked_at > self._list_begun:
             return self._poked_at
         interval = self._intervals.active if self._moving else self._intervals.idle * self._phase
-        if (trouble := self._looks.trouble) is not None:
-            return self._list_ended + self._backoff(trouble)
+        if (failed := self._looks.trouble) is not None:
+            return self._list_ended + self._backoff(failed)
         return self._list_begun + interval
 
-    def _backoff(self, trouble: _Trouble) -> float:
-        match trouble.trouble.kind:
+    def _backoff(self, failed: Failed) -> float:
+        match failed.trouble.kind:
             case TroubleKind.THROTTLED:
-                asked = trouble.trouble.retry_after
+                asked = failed.trouble.retry_after
                 # Zero, or a date that has passed on our clock, must not become a LIST without any pause.
                 return THROTTLE_PAUSE if asked is None else max(asked, BACKOFF_FIRST)
             case TroubleKind.CREDENTIALS_INVALID | TroubleKind.ACCESS_DENIED:
@@ -404,8 +289,8 @@ class Account:
             case TroubleKind.CLOUD_UNAVAILABLE:
                 limit = min(self._intervals.idle, 6 * self._intervals.active) if self._moving else self._intervals.idle
             case _:
-                assert_never(trouble.trouble.kind)
-        return min(BACKOFF_FIRST * 2.0 ** min(trouble.failures - 1, 20), limit)
+                assert_never(failed.trouble.kind)
+        return min(BACKOFF_FIRST * 2.0 ** min(failed.failures - 1, 20), limit)
 
     async def _pause(self) -> None:
         """Until the next LIST is due; credentials that change meanwhile end the pause."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-from imagecache_operator.account import Account, Change, Intervals, SessionOpener
+from imagecache_operator.account import Account, Intervals, SessionOpener
 from imagecache_operator.clock import Clock
 from imagecache_operator.conditions import Verdict
 from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.limiter import WriteLimiter
+from imagecache_operator.looks import Change
 from imagecache_operator.placement import Defaults, Placement, place
 from imagecache_operator.status import SeenBy
 

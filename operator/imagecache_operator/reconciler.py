@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from pydantic import ValidationError
 
-from imagecache_operator.account import Account, Change
+from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.calls import CloudCalls
 from imagecache_operator.clock import Clock
@@ -36,6 +36,7 @@ from imagecache_operator.events import Events
 from imagecache_operator.gathering import Gatherer, View
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
+from imagecache_operator.looks import Change
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.observation import Awaited, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch

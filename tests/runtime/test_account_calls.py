@@ -9,8 +9,8 @@ from tests.runtime.account_kit import FORBIDDEN, OUTAGE, Started
 from tests.runtime.fakes import DELETE, LIST
 from tests.runtime.virtual_time import pass_time
 
-from imagecache_operator.account import Change
 from imagecache_operator.answers import Accepted, NotDone, Refused
+from imagecache_operator.looks import Change
 from imagecache_operator.observation import (
     Cache,
     CacheStatus,
