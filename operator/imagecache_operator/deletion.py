@@ -336,7 +336,7 @@ class _Pass:
         return Verdict(Reason.DELETE_REQUESTED, f"DELETE of {_time(asked.requested_at)}: {what}. {then}")
 
     def _on_its_way(self, cache_id: str | None) -> Verdict:
-        return Verdict(Reason.DELETE_REQUESTED, f"DELETE of cache {cache_id} is sent.")
+        return Verdict(Reason.DELETE_REQUESTED, f"DELETE of cache {cache_id} is on its way.")
 
     def _request(self, present: Present, status: ImageCacheStatus, verdict: Verdict) -> Decision:
         """Everything that must be true before a DELETE goes out, then the DELETE."""

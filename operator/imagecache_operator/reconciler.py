@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from typing import Any, assert_never
+from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
 
@@ -93,7 +94,8 @@ class Reconciler:
         self._clock = clock
         self._policy = policy
         self._tracked: dict[Key, Tracked] = {}
-        self._expecting: dict[Account, tuple[float, set[Key]]] = {}
+        # Weak: an account that nobody needs any more ends without a LIST that would take its entry away.
+        self._expecting: WeakKeyDictionary[Account, tuple[float, set[Key]]] = WeakKeyDictionary()
         self.store = Store()
         self.queue = WorkQueue(self.reconcile)
         self._turns = Turns(TELLERS_MAX, self.queue.mark_due)
