@@ -53,7 +53,8 @@ async def test_everybody_gets_a_turn(kit: Kit) -> None:
     kit.kubernetes.fail("patch_status", RuntimeError("the API server stumbles"))
     gone = keys[5 : 5 + TELLERS_MAX]
     for key in gone:
-        kit.reconciler.vanished(kit.kubernetes.objects.pop(key))
+        del kit.kubernetes.objects[key]
+        kit.reconciler.remove(key)
     hold.set()
     await pass_time(5)
     told = {key for key in keys if key in kit.kubernetes.objects and kit.reason(key) == "Available"}
