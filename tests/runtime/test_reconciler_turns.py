@@ -51,7 +51,7 @@ async def test_everybody_gets_a_turn(kit: Kit) -> None:
     keys = newcomers(kit, 12)
     await pass_time(61)
     kit.kubernetes.fail("patch_status", RuntimeError("the API server stumbles"))
-    gone = keys[5 : 5 + TELLERS_MAX]
+    gone = keys[5 : 5 + 2 * TELLERS_MAX]
     for key in gone:
         del kit.kubernetes.objects[key]
         kit.reconciler.remove(key)
