@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from imagecache_operator.answers import DeleteAnswer, NotDone
+from imagecache_operator.answers import DeleteAnswer, Lost, NotDone
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import NotThere
 from imagecache_operator.cloud.gate import SLOW_LANE, Operation
@@ -192,9 +192,7 @@ class Account:
             return await session.client.delete(cache_id) if still_wanted() else None
 
         barred = session.gate.barred(Operation.DELETE)
-        answer = await session.gate.run(
-            Operation.DELETE, cache_id, call, lambda a: a.trouble if isinstance(a, NotDone) else None
-        )
+        answer = await session.gate.run(Operation.DELETE, cache_id, call, _trouble_of_delete)
         if barred and not session.gate.barred(Operation.DELETE):
             self._on_look(self, Change(all=True))  # what held up all of them is repaired
         return NotDone(answer) if isinstance(answer, Trouble) else answer
@@ -306,3 +304,14 @@ class Account:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+
+def _trouble_of_delete(answer: DeleteAnswer | Trouble | None) -> Trouble | None:
+    """What the gate learns from a DELETE; one that never went out, or whose answer is lost, proves no credentials."""
+    match answer:
+        case NotDone(trouble):
+            return trouble
+        case None | Lost():
+            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, "No answer.")
+        case _:
+            return None

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from imagecache_operator.account import Account
 from imagecache_operator.answers import DeleteAnswer, NotDone
 from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.client import TokenEnded
 from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble, TroubleKind
@@ -135,7 +136,7 @@ class CloudCalls:
 
 def _reached_the_cloud(answer: DeleteAnswer | None) -> bool:
     """Whether the cloud counts the DELETE in its limit; what it throttles it counts, too (cce-api section 4.3)."""
-    if isinstance(answer, NotDone):
+    if isinstance(answer, NotDone) and not isinstance(answer, TokenEnded):
         return answer.trouble.kind is not TroubleKind.CLOUD_UNAVAILABLE
     return answer is not None
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import re
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +18,10 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 RELOGIN_PAUSE = 1.0
 """Seconds before a token that the API server refused is offered again; kopf would ask without a pause."""
+
+
+_LIBRARY = logging.getLogger("kubernetes.aio.config.kube_config")
+"""Where the library says what it meets in a kubeconfig."""
 
 
 class KubernetesConfigError(Exception):
@@ -30,17 +38,56 @@ async def load_configuration() -> Configuration:
     try:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except ConfigException:
-        try:
-            await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError) as error:
-            raise KubernetesConfigError(
-                f"No access to a Kubernetes API server: not in a pod, and the kubeconfig cannot be used ({error}). "
-                "Set KUBECONFIG to a kubeconfig file that kubectl can use."
-            ) from error
+        await _load_kubeconfig(configuration)
     # Told once: aiohttp would look for a proxy in the environment before each request, in a thread.
     configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
     configuration.client_session_kwargs = {"trust_env": False}
     return configuration
+
+
+async def _load_kubeconfig(configuration: Configuration) -> None:
+    with _held_back() as said:
+        try:
+            await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except (ConfigException, yaml.YAMLError, OSError, ValueError) as error:
+            reasons = [record.getMessage() for record in said if record.levelno >= logging.WARNING]
+            raise _unusable("; ".join([*reasons, str(error)])) from None
+        except (AttributeError, KeyError, TypeError) as error:
+            # The library takes the form for granted; what it stumbles over tells a person nothing.
+            raise _unusable("it does not have the form of a kubeconfig") from error
+
+
+def _unusable(reason: str) -> KubernetesConfigError:
+    # Errors of the YAML parser have several lines.
+    reason = " ".join(_without_entries(reason).split())
+    return KubernetesConfigError(
+        f"No access to a Kubernetes API server: not in a pod, and the kubeconfig cannot be used ({reason}). Set "
+        "KUBECONFIG to a kubeconfig file that kubectl can use."
+    )
+
+
+def _without_entries(text: str) -> str:
+    """The library names an entry of a kubeconfig by all that is in it, tokens and passwords included."""
+    return re.sub(r"\{.*\}", "{...}", text, flags=re.DOTALL)
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[list[logging.LogRecord]]:
+    """What the library logs waits until it has succeeded; after a failure our one sentence tells it."""
+    said: list[logging.LogRecord] = []
+
+    def hold(record: logging.LogRecord) -> bool:
+        record.msg, record.args = _without_entries(record.getMessage()), ()
+        said.append(record)
+        return False
+
+    _LIBRARY.addFilter(hold)
+    try:
+        yield said
+    finally:
+        _LIBRARY.removeFilter(hold)
+    for record in said:
+        _LIBRARY.handle(record)
 
 
 def _proxy_for(url: str) -> str | None:

@@ -13,7 +13,8 @@ from imagecache_operator import __version__
 from imagecache_operator.account import CREDENTIALS_CHECK, Intervals
 from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts
 from imagecache_operator.clock import SystemClock
-from imagecache_operator.cloud.credentials import CredentialsError, CredentialsSource, source_from
+from imagecache_operator.cloud.credentials import CredentialsError, CredentialsSource
+from imagecache_operator.cloud.credentials_source import source_from
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.cloud.session import Sessions
 from imagecache_operator.cloud.transport import open_client
@@ -27,7 +28,8 @@ from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 from imagecache_operator.relist import Relister
-from imagecache_operator.settings import Address, Settings
+from imagecache_operator.settings import Settings
+from imagecache_operator.settings_values import Address
 from imagecache_operator.watcher import Watcher
 
 GRACE = 1.5

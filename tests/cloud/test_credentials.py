@@ -10,13 +10,9 @@ import pytest
 from pydantic import SecretStr
 from tests.cloud.kit import KEY, USER
 
-from imagecache_operator.cloud.credentials import (
-    AccessKey,
-    Credentials,
-    CredentialsError,
-    DirectoryCredentials,
-    EnvironmentCredentials,
-    UserPassword,
+from imagecache_operator.cloud.credentials import AccessKey, Credentials, CredentialsError, UserPassword
+from imagecache_operator.cloud.credentials_directory import DirectoryCredentials
+from imagecache_operator.cloud.credentials_keys import (
     check_access_key,
     check_cluster_id,
     check_name,
@@ -25,8 +21,8 @@ from imagecache_operator.cloud.credentials import (
     check_secret_key,
     check_security_token,
     credentials_from,
-    source_from,
 )
+from imagecache_operator.cloud.credentials_source import EnvironmentCredentials, source_from
 
 AK, SK, TOKEN, PASSWORD = "AKPLAIN00001", "SKSECRET-SK/+=", "STOKENSECRET/+==", "pass word, secret"
 KEY_TEXTS = {"accessKey": AK, "secretKey": SK}
@@ -208,8 +204,8 @@ def test_which_kind_is_taken(texts: dict[str, str], auth: str, kind: type) -> No
         pytest.param(
             KEY_TEXTS | {"cceEndpoint": "https://cce.{region}"},
             "auto",
-            f"cceEndpoint in {WHERE} must not end its host name with {{region}}: whoever writes a region would choose "
-            "the host.",
+            f"cceEndpoint in {WHERE} must have a fixed domain of at least two labels behind {{region}}, such as "
+            ".example.com: whoever writes a region would choose the domain.",
             id="an endpoint that gives the host away",
         ),
     ],

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imagecache_operator.cloud import credentials as module
-from imagecache_operator.cloud.credentials import (
-    KEY_BYTES_MAX,
-    AccessKey,
-    CredentialsError,
-    DirectoryCredentials,
-    UserPassword,
-)
+from imagecache_operator.cloud import credentials_directory as module
+from imagecache_operator.cloud.credentials import AccessKey, CredentialsError, UserPassword
+from imagecache_operator.cloud.credentials_directory import KEY_BYTES_MAX, DirectoryCredentials
 
 OLD = {"accessKey": "AKOLD", "secretKey": "SKOLD-SECRET"}
 NEW = {"accessKey": "AKNEW", "secretKey": "SKNEW-SECRET"}

@@ -58,7 +58,9 @@ def test_regions_by_their_form(region: str) -> None:
         pytest.param("https://[::1]:8443/x", "https://[::1]:8443/x", id="an IPv6 address"),
         pytest.param("https://cce.{region}.example.com", "https://cce.{region}.example.com", id="a template"),
         pytest.param("https://CCE-{region}.Example.com/", "https://cce-{region}.example.com", id="a part of a label"),
+        pytest.param("https://{region}.example.com", "https://{region}.example.com", id="a region in front"),
         pytest.param("https://example.com/{region}", "https://example.com/{region}", id="a region in the path"),
+        pytest.param("https://localhost/{region}", "https://localhost/{region}", id="a region in a path only"),
     ],
 )
 def test_endpoints_in_their_normal_form(text: str, normal: str) -> None:
@@ -116,6 +118,10 @@ def test_endpoints_in_their_normal_form(text: str, normal: str) -> None:
         pytest.param("https://cce.{region}", id="the region at the end of the host"),
         pytest.param("https://cce.x{region}/path", id="the region as a part of the last label"),
         pytest.param("https://{region}.{region}", id="the region twice, once at the end"),
+        pytest.param("https://{region}.com", id="the region as the domain that is registered"),
+        pytest.param("https://cce.{region}.com/path", id="the region as such a domain below"),
+        pytest.param("https://cce-{region}.com:8443", id="the region as a part of such a domain"),
+        pytest.param("https://{region}.example.{region}.com", id="the region twice, once as such a domain"),
     ],
 )
 def test_what_is_no_endpoint(text: str) -> None:

@@ -132,6 +132,21 @@ def test_http_and_unnamed_hosts(url: str, allow_http: bool, allowed: bool) -> No
         require_allowed(url, patterns, allow_http)
 
 
+@pytest.mark.parametrize("service", ["cce", "iam"])
+def test_a_directory_of_the_operator_is_trusted_like_its_settings(service: str) -> None:
+    """Its endpoints are allowed by themselves, also on this machine, and http elsewhere still takes the setting."""
+
+    def endpoint(url: str) -> str:
+        named: dict[str, str | None] = {"cce": None, "iam": None} | {service: url}
+        found = Endpoints(region="cn-north-4", allowed=()).overridden(region=None, **named)
+        return found.cce("cn-north-4") if service == "cce" else found.iam("cn-north-4")
+
+    for url in ("https://private.example", "http://127.0.0.1:8080"):
+        assert endpoint(url) == url
+    with pytest.raises(EndpointError, match="is http, which would show"):
+        endpoint("http://private.example")
+
+
 # --- what leaves
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from tests.cloud.kit import PROJECT, TurnedClock
 
-from imagecache_operator.cloud.auth import TokenAuth
+from imagecache_operator.cloud.auth import TokenAuth, TokenEndedError
 from imagecache_operator.cloud.iam import IamError, Token
 from imagecache_operator.observation import Trouble, TroubleKind
 
@@ -65,8 +65,12 @@ class Gateway:
 
 
 async def _get(auth: httpx.Auth, gateway: Gateway) -> int:
+    return await _send("GET", auth, gateway)
+
+
+async def _send(method: str, auth: httpx.Auth, gateway: Gateway) -> int:
     async with httpx.AsyncClient(transport=httpx.MockTransport(gateway.answer)) as http:
-        return (await http.get(URL, auth=auth)).status_code
+        return (await http.request(method, URL, auth=auth)).status_code
 
 
 @pytest.fixture
@@ -135,6 +139,69 @@ async def test_a_second_401_reaches_the_caller(iam: Iam, clock: TurnedClock, gat
     gateway.bad = {"token-1", "token-2", "token-3"}
     assert await _get(TokenAuth(iam.issue, clock), gateway) == 401
     assert (gateway.seen, iam.issued) == (["token-1", "token-2"], 2)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+async def test_a_write_is_not_sent_again(iam: Iam, clock: TurnedClock, gateway: Gateway, method: str) -> None:
+    """It was one write that the cloud counts; the next request, whatever it is, brings the one new token."""
+    gateway.bad = {"old"}
+    auth = TokenAuth(iam.issue, clock, token=iam.token("old"))
+    with pytest.raises(TokenEndedError):
+        await _send(method, auth, gateway)
+    assert (gateway.seen, iam.issued) == (["old"], 0)
+    assert [await _send(method, auth, gateway), await _get(auth, gateway)] == [200, 200]
+    assert (gateway.seen, iam.issued) == (["old", "token-1", "token-1"], 1)
+
+
+async def test_a_fresh_token_that_a_write_brought_may_end_as_well(
+    iam: Iam, clock: TurnedClock, gateway: Gateway
+) -> None:
+    """The write that the cloud took it with proves it, so its end is another mere end."""
+    auth = TokenAuth(iam.issue, clock, token=iam.token("old"))
+    for ended in ("old", "token-1"):
+        gateway.bad.add(ended)
+        with pytest.raises(TokenEndedError):
+            await _send("DELETE", auth, gateway)
+        assert await _send("DELETE", auth, gateway) == 200
+    assert gateway.seen == ["old", "token-1", "token-1", "token-2"]
+
+
+@pytest.mark.parametrize("method", ["DELETE", "GET"])
+async def test_after_a_second_401_each_request_has_one_token(
+    iam: Iam, clock: TurnedClock, gateway: Gateway, method: str
+) -> None:
+    """A fresh token that was refused is not sent again, and none that follows it is renewed within the request."""
+    gateway.bad = {f"token-{number}" for number in range(9)}
+    auth = TokenAuth(iam.issue, clock)
+    assert await _get(auth, gateway) == 401
+    assert [await _send(method, auth, gateway) for _ in range(2)] == [401, 401]
+    assert gateway.seen == ["token-1", "token-2", "token-3", "token-4"]
+
+
+async def test_a_fresh_token_that_was_taken_may_end_as_well(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """Each token that the cloud took is renewed once when it does not take it any more."""
+    auth = TokenAuth(iam.issue, clock)
+    for number in range(1, 4):
+        gateway.bad.add(f"token-{number}")
+        assert await _get(auth, gateway) == 200
+    assert gateway.seen == ["token-1", "token-2", "token-2", "token-3", "token-3", "token-4"]
+
+
+@pytest.mark.parametrize(
+    ("status", "taken"),
+    [(200, True), (202, True), (403, True), (302, False), (404, False), (429, False), (500, False), (503, False)],
+)
+async def test_what_shows_that_a_fresh_token_was_taken(iam: Iam, clock: TurnedClock, status: int, taken: bool) -> None:
+    """Success, and a denial to somebody who is known; a gateway may say the rest before it looks at the token."""
+    answers = iter([401, status, 401, 200])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(next(answers))
+
+    auth = TokenAuth(iam.issue, clock)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        replies = [(await http.get(URL, auth=auth)).status_code for _ in range(2)]
+    assert replies == [status, 200 if taken else 401]
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500])

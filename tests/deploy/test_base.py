@@ -13,7 +13,7 @@ from imagecache_controlplane import ApiError
 from imagecache_operator import __version__
 from imagecache_operator.cli import main
 from imagecache_operator.names import GROUP
-from imagecache_operator.settings import load_settings
+from imagecache_operator.settings_loading import load_settings
 from imagecache_playground.cluster import Cluster, KubectlError
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.decision.builders import ID
 from tests.runtime.account_kit import FORBIDDEN, OUTAGE, Started
 from tests.runtime.fakes import DELETE, LIST
 from tests.runtime.virtual_time import pass_time
 
-from imagecache_operator.answers import Accepted, NotDone, Refused
+from imagecache_operator.answers import Accepted, Lost, NotDone, Refused
 from imagecache_operator.looks import Change
 from imagecache_operator.observation import (
     Cache,
@@ -84,3 +85,21 @@ async def test_without_a_session_nothing_is_called(started: Started) -> None:
     assert await started.account.delete(ID, lambda: True) is None
     assert (started.client.calls, started.account.write_trouble(), started.account.write_opens_in()) == ([], None, 0.0)
     assert started.account.identity is None
+
+
+@pytest.mark.parametrize("answer", [None, Lost("cut off")], ids=["it never went out", "its answer was lost"])
+async def test_a_delete_without_an_answer_proves_no_permission(started: Started, answer: Lost | None) -> None:
+    """What held up all DELETEs holds until the cloud takes one."""
+    await pass_time(1)
+    for cache_id in (ID, OTHER_ID):
+        started.client.answers.append(NotDone(FORBIDDEN))
+        await started.account.delete(cache_id, lambda: True)
+    assert started.account.write_trouble() == FORBIDDEN
+    await pass_time(301)
+    if answer is not None:
+        started.client.answers.append(answer)
+    assert await started.account.delete(ID, lambda: answer is not None) == answer
+    assert started.account.write_trouble() == FORBIDDEN
+    await pass_time(301)
+    assert isinstance(await started.account.delete(ID, lambda: True), Accepted)
+    assert started.account.write_trouble() is None

@@ -9,7 +9,8 @@ import pytest
 
 from imagecache_operator.cloud.endpoints import HUAWEI_DOMAINS
 from imagecache_operator.placement import Defaults
-from imagecache_operator.settings import PREFIX, Settings, flag_of, load_settings, variable_of
+from imagecache_operator.settings import PREFIX, Settings, flag_of, variable_of
+from imagecache_operator.settings_loading import load_settings
 
 KEY = {"HUAWEICLOUD_SDK_AK": "AKAKAKAKAKAKAKAKAKAK", "HUAWEICLOUD_SDK_SK": "sk-made-up"}
 PROJECT = "0123456789abcdef0123456789abcdef"
@@ -126,9 +127,10 @@ def test_defaults() -> None:
         ("IMAGECACHE_ACTIVE_INTERVAL", "0.5", "active_interval", 0.5),
         ("IMAGECACHE_IDLE_INTERVAL", "120", "idle_interval", 120.0),
         ("IMAGECACHE_WRITES_PER_MINUTE", "0", "writes_per_minute", 0),
-        ("IMAGECACHE_WRITES_PER_MINUTE", "250", "writes_per_minute", 250),
+        ("IMAGECACHE_WRITES_PER_MINUTE", " 250 ", "writes_per_minute", 250),
         ("IMAGECACHE_REQUEST_TIMEOUT", "0.1", "request_timeout", 0.1),
-        ("IMAGECACHE_STALLED_AFTER", "1e4", "stalled_after", 10000.0),
+        ("IMAGECACHE_IDLE_INTERVAL", " 120.50\n", "idle_interval", 120.5),
+        ("IMAGECACHE_STALLED_AFTER", "999999999", "stalled_after", 999999999.0),
         ("IMAGECACHE_DELETE_RETRY_AFTER", "1", "delete_retry_after", 1.0),
         ("IMAGECACHE_LEADER_ELECTION", "false", "leader_election", False),
         ("IMAGECACHE_LEASE_NAMESPACE", "kube-system", "lease_namespace", "kube-system"),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 from tests.runtime.test_settings import KEY, OURS
 
-from imagecache_operator.settings import SettingsError, load_settings
+from imagecache_operator.settings_loading import SettingsError, load_settings
 
 REGION = "must be a region such as cn-north-4: lower-case letters, digits and hyphens, at most 63"
 PROJECT = "must be a project id: 32 hexadecimal digits, lower-case"
 URL = (
     "must be a URL such as https://cce.{region}.myhuaweicloud.com: https, a host, at most a port and a simple path; "
     "without user, query and fragment, and with no braces but {region}"
+)
+SUFFIX = (
+    "must have a fixed domain of at least two labels behind {region}, such as .example.com: whoever writes a region "
+    "would choose the domain"
 )
 FLAG = "must be true or false"
 SECONDS = "must be a number of seconds, 0.1 at least, such as 30 or 0.5"
@@ -36,6 +40,9 @@ def faults(environ: dict[str, str], flags: dict[str, str] | None = None) -> list
     return caught.value.faults
 
 
+NO_PLAIN_NUMBERS = ["1_0", "1e3", "nan", "inf", "-inf", "+5", "0x10", "\u0663", "1 0", "1,5", "5.", ".5", "1" * 10]
+"""Most of them are numbers to Python."""
+
 REFUSED = [
     ("IMAGECACHE_REGION", "CN North", REGION),
     ("IMAGECACHE_REGION", "x" * 64, REGION),
@@ -46,11 +53,9 @@ REFUSED = [
     ("IMAGECACHE_CCE_ENDPOINT", "ftp://cce.example.com", URL),
     ("IMAGECACHE_CCE_ENDPOINT", "https://user:pass@cce.example.com", URL),
     ("IMAGECACHE_CCE_ENDPOINT", "https://cce.{zone}.example.com", URL),
-    (
-        "IMAGECACHE_CCE_ENDPOINT",
-        "https://cce.{region}",
-        "must not end its host name with {region}: whoever writes a region would choose the host",
-    ),
+    ("IMAGECACHE_CCE_ENDPOINT", "https://cce.{region}", SUFFIX),
+    ("IMAGECACHE_CCE_ENDPOINT", "https://{region}.com", SUFFIX),
+    ("IMAGECACHE_IAM_ENDPOINT", "https://iam.{region}.com", SUFFIX),
     ("IMAGECACHE_IAM_ENDPOINT", "https://iam.example.com?x=1", URL),
     ("HUAWEICLOUD_SDK_IAM_ENDPOINT", "https://iam.example.com#x", URL),
     ("IMAGECACHE_STS_ENDPOINT", "https://sts.example.com:99999", "must have a port from 1 to 65535"),
@@ -76,13 +81,13 @@ REFUSED = [
     ("IMAGECACHE_ALLOWED_ENDPOINTS", "*", HOSTS),
     ("IMAGECACHE_ALLOWED_ENDPOINTS", "https://cce.example.com", HOSTS),
     ("IMAGECACHE_ACTIVE_INTERVAL", "0", SECONDS),
-    ("IMAGECACHE_ACTIVE_INTERVAL", "nan", SECONDS),
     ("IMAGECACHE_IDLE_INTERVAL", "0.09", SECONDS),
-    ("IMAGECACHE_REQUEST_TIMEOUT", "inf", SECONDS),
     ("IMAGECACHE_STALLED_AFTER", "30m", SECONDS),
     ("IMAGECACHE_DELETE_RETRY_AFTER", "-60", SECONDS),
     ("IMAGECACHE_WRITES_PER_MINUTE", "-1", COUNT),
-    ("IMAGECACHE_WRITES_PER_MINUTE", "2.5", COUNT),
+    *(("IMAGECACHE_STALLED_AFTER", text, SECONDS) for text in NO_PLAIN_NUMBERS),
+    *(("IMAGECACHE_WRITES_PER_MINUTE", text, COUNT) for text in ("2.5", *NO_PLAIN_NUMBERS)),
+    *(("IMAGECACHE_HEALTH_ADDR", f":{text}", ADDRESS) for text in ("2.5", *NO_PLAIN_NUMBERS)),
     ("IMAGECACHE_LEADER_ELECTION", "maybe", FLAG),
     ("IMAGECACHE_METRICS_ADDR", "8080", ADDRESS),
     ("IMAGECACHE_METRICS_ADDR", ":0", ADDRESS),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagecache_operator.cloud.credentials import _CHECKS
+from imagecache_operator.cloud.credentials_keys import CHECKS
 from imagecache_operator.cloud.endpoints import HUAWEI_DOMAINS
 from imagecache_operator.settings import PREFIX, Settings, flag_of, variable_of
 
@@ -68,4 +68,4 @@ def test_the_keys_of_the_directory_are_told_and_no_other() -> None:
     """Each file that is read has its place in the table of keys."""
     section = PAGE.partition("## Keys of the credentials directory")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
-    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(_CHECKS)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(CHECKS)

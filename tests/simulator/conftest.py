@@ -2,32 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from tests.simulated import cloud, home_without_traces, start
 
-import pytest
-
-from cce_simulator.testing import RunningSimulator, running
-
-
-@pytest.fixture
-def cloud() -> Iterator[RunningSimulator]:
-    """A simulator with the built-in scenario and without the limit on writes, which has its own tests."""
-    with running({"writes_per_minute": 0}) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[[dict[str, Any]], RunningSimulator]]:
-    """Start simulators with scenarios of one's own."""
-    with contextlib.ExitStack() as stack:
-        yield lambda scenario: stack.enter_context(running(scenario))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home_without_traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The SDK writes $HOME/.huaweicloud/application_id as soon as it is imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        yield
+__all__ = ["cloud", "home_without_traces", "start"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import dataclass
 
 import httpx
 
@@ -53,8 +54,29 @@ class SignatureAuth(httpx.Auth):
         yield request
 
 
+class TokenEndedError(Exception):
+    """The cloud does not take the token of a write any more; the next request goes out with a fresh one."""
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A token in use, until `renew_at` (monotonic seconds).
+
+    `on_trial`: the one before it was refused, and the cloud has not taken this one yet. Should it be refused, too, then
+    it is not the token that is bad but the user.
+    """
+
+    token: Token
+    renew_at: float
+    on_trial: bool
+
+
 class TokenAuth(httpx.Auth):
     """Sends a token, which is renewed before its end, and once when the cloud does not take it any more.
+
+    A request that was answered with 401 was not carried out, so it may go out again. One that reads does so at once.
+    A write does not, because the cloud limits writes and counts each (cce-api section 4.3): it ends with
+    `TokenEndedError`, and whoever sends it again has to ask the limiter again.
 
     Args:
         issue: asks IAM for a token; what it raises reaches the caller of the request.
@@ -73,21 +95,25 @@ class TokenAuth(httpx.Auth):
     ) -> None:
         self._issue = issue
         self._clock = clock
-        self._token: Token | None = None
-        self._renew_at = float("-inf")
         self._lock = asyncio.Lock()
         self._project_id = project_id
-        if token is not None:
-            self._keep(token)
+        # A token was refused, and none was taken since.
+        self._refused = False
+        self._held = self._hold(token) if token is not None else None
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """See `httpx.Auth`. A request that was answered with 401 was not carried out, so it may go out again."""
-        token = await self._current()
-        self._put(request, token)
+        """See `httpx.Auth`."""
+        held = await self._current()
+        self._put(request, held.token)
         response = yield request
-        if response.status_code == 401:
-            self._put(request, await self._current(refused=token))
-            yield request
+        self._learn(held, response)
+        if response.status_code != 401 or held.on_trial:
+            return
+        if request.method != "GET":
+            raise TokenEndedError
+        held = await self._current()
+        self._put(request, held.token)
+        self._learn(held, (yield request))
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:  # noqa: ARG002 (httpx calls it so)
         """Not offered: renewing a token takes a request of its own, and everything here is asynchronous."""
@@ -98,17 +124,23 @@ class TokenAuth(httpx.Auth):
         if self._project_id is not None:
             request.headers["X-Project-Id"] = self._project_id
 
-    async def _current(self, refused: Token | None = None) -> Token:
-        """A token that is not the refused one; many requests share one renewal."""
+    async def _current(self) -> _Held:
+        """A token that was not refused; many requests share one renewal."""
         async with self._lock:
-            token = self._token
-            if token is None or token is refused or self._clock.monotonic() >= self._renew_at:
-                token = await self._issue()
-                self._keep(token)
-            return token
+            if self._held is None or self._clock.monotonic() >= self._held.renew_at:
+                self._held = self._hold(await self._issue())
+            return self._held
 
-    def _keep(self, token: Token) -> None:
+    def _hold(self, token: Token) -> _Held:
         life = TOKEN_LIFE_UNKNOWN
         if token.expires_at is not None:
             life = max((token.expires_at - token.issued_at).total_seconds(), 0.0)
-        self._token, self._renew_at = token, self._clock.monotonic() + life * RENEW_AT
+        return _Held(token, self._clock.monotonic() + life * RENEW_AT, on_trial=self._refused)
+
+    def _learn(self, held: _Held, response: httpx.Response) -> None:
+        if held is not self._held:
+            return  # a late answer to a former token says nothing of the one in use
+        if response.status_code == 401:
+            self._held, self._refused = None, True
+        elif response.is_success or response.status_code == 403:
+            self._refused = held.on_trial = False

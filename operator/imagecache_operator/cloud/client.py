@@ -1,13 +1,15 @@
 """The image cache calls of CCE as three verbs. No retries here: what comes next is decided elsewhere.
 
-None of the verbs raises for anything that the cloud or the network does; each MUST be sent once at most per call.
+None of the verbs raises for anything that the cloud or the network does. A DELETE MUST be sent once at most per call;
+the others go out a second time when their token had ended.
 Facts: cce-api sections 1, 3 and 4.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ import httpx
 
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
 from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.auth import TokenEndedError
 from imagecache_operator.cloud.credentials import CredentialsError
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.cloud.iam import IamError
@@ -45,11 +48,38 @@ class NotThere:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenEnded(NotDone):
+    """401 to a token that has ended: not carried out, but a write that the cloud has seen. Goes again with a fresh one.
+
+    No trouble of the credentials: that is only what is wrong with the fresh token, too.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class _NoAnswer:
     """No usable answer; `sent` unless the request certainly never left."""
 
     trouble: Trouble
     sent: bool
+
+
+class _Departure(httpx.Auth):
+    """The client's auth, for one request: notes when that goes out. Before, a token may have to be fetched for long."""
+
+    def __init__(self, auth: httpx.Auth) -> None:
+        self._auth = auth
+        self.gone = False
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """See `httpx.Auth`."""
+        async with aclosing(self._auth.async_auth_flow(request)) as flow:
+            try:
+                ready = await anext(flow)
+                while True:
+                    self.gone = True
+                    ready = await flow.asend((yield ready))
+            except StopAsyncIteration:
+                return
 
 
 class CloudClient:
@@ -108,7 +138,11 @@ class CloudClient:
 
     async def delete(self, cache_id: str) -> DeleteAnswer:
         """Ask for the deletion of one cache; what the answer proves is in its type."""
-        response = await self._call(Operation.DELETE, "DELETE", f"{PATH}/{quote(cache_id, safe='')}")
+        try:
+            response = await self._call(Operation.DELETE, "DELETE", f"{PATH}/{quote(cache_id, safe='')}")
+        except TokenEndedError:
+            message = "The cloud does not take the token any more. The DELETE goes again with a fresh one."
+            return TokenEnded(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message))
         if isinstance(response, _NoAnswer):
             trouble = response.trouble
             return Lost(trouble.message) if response.sent else NotDone(trouble)
@@ -147,13 +181,18 @@ class CloudClient:
         )
 
     async def _call(self, operation: Operation, method: str, path: str) -> httpx.Response | _NoAnswer:
+        """Raises TokenEndedError, for writes only."""
         started = self._clock.monotonic()
         outcome = "error"
+        departure = _Departure(self._auth)
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._send(method, path)
+                response = await self._send(method, path, departure)
             outcome = str(response.status_code)
             return response
+        except TokenEndedError:
+            outcome = "401"
+            raise
         except CredentialsError as error:
             outcome = "credentials"
             return _NoAnswer(Trouble(TroubleKind.CREDENTIALS_INVALID, str(error)), sent=False)
@@ -161,20 +200,20 @@ class CloudClient:
             outcome = "iam"
             return _NoAnswer(error.trouble, sent=False)
         except TimeoutError:
-            outcome = "timeout"
-            message = f"The cloud did not answer within {self._timeout:g} s."
-            return _NoAnswer(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message), sent=True)
+            outcome, who = ("timeout", "The cloud") if departure.gone else ("iam", "IAM")
+            message = f"{who} did not answer within {self._timeout:g} s."
+            return _NoAnswer(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message), sent=departure.gone)
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
             message = f"The cloud could not be reached: {clip(str(error), 256) or type(error).__name__}"
             trouble = Trouble(TroubleKind.CLOUD_UNAVAILABLE, message)
-            return _NoAnswer(trouble, sent=not certainly_not_sent(error))
+            return _NoAnswer(trouble, sent=departure.gone and not certainly_not_sent(error))
         finally:
             self._meter(operation, outcome, self._clock.monotonic() - started)
 
-    async def _send(self, method: str, path: str) -> httpx.Response:
+    async def _send(self, method: str, path: str, auth: httpx.Auth) -> httpx.Response:
         request = self._http.build_request(
             method,
             self._endpoint + path,
             headers={"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
         )
-        return await fetch(self._http, request, self._auth)
+        return await fetch(self._http, request, auth)

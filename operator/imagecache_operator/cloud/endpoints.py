@@ -37,6 +37,12 @@ HUAWEI_DOMAINS = ("*.myhuaweicloud.com", "*.myhuaweicloud.eu")
 
 REGION_PLACE = "{region}"
 
+FIXED_LABELS = 2
+"""How many labels of a host must follow `{region}`; domains are registered with two labels at least."""
+
+_MARK = "zz-region-place-zz"
+"""Stands for `{region}` while a template is parsed: a region by its form, but one that nobody would write."""
+
 _EU_REGIONS = frozenset({"eu-west-101"})
 
 # Regions without an IAM endpoint of their own use the global one (cce-api section 8).
@@ -137,12 +143,14 @@ def check_endpoint(text: str) -> str:
     text = _SCHEME_AND_HOST.sub(lambda found: found[0].lower(), text, count=1)
     if REGION_PLACE not in text:
         return str(_parse(text))
-    # The mark is a region by its form that nobody would write, so that it can be found again.
-    mark = "zz-region-place-zz"
-    parts = _parse(text.replace(REGION_PLACE, mark))
-    if mark in parts.host.rsplit(".", 1)[-1]:
-        raise EndpointError("must not end its host name with {region}: whoever writes a region would choose the host")
-    return str(parts).replace(mark, REGION_PLACE)
+    parts = _parse(text.replace(REGION_PLACE, _MARK))
+    _, in_host, behind = parts.host.rpartition(_MARK)
+    if in_host and behind.count(".") < FIXED_LABELS:
+        raise EndpointError(
+            "must have a fixed domain of at least two labels behind {region}, such as .example.com: whoever writes a "
+            "region would choose the domain"
+        )
+    return str(parts).replace(_MARK, REGION_PLACE)
 
 
 def _parse(url: str) -> _Parts:
@@ -182,8 +190,8 @@ def is_loopback(host: str) -> bool:
 
 def host_pattern(template: str) -> str:
     """The pattern of the hosts that a template leads to; `{region}` stands for one label or a part of it."""
-    parts = _parse(check_endpoint(template).replace(REGION_PLACE, "zz-region-place-zz"))
-    return parts.host.replace("zz-region-place-zz", "*")
+    parts = _parse(check_endpoint(template).replace(REGION_PLACE, _MARK))
+    return parts.host.replace(_MARK, "*")
 
 
 def check_host_pattern(text: str) -> str:

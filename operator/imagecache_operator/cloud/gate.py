@@ -3,20 +3,32 @@
 More than five consecutive authentication failures lock an access key for five minutes, for everybody who uses it
 (cce-api section 4.2). So a key is tried by one call alone until that succeeds, and after a failure there is one
 attempt in five minutes until the credentials change.
+
+Calls that hang must not blind a key: without LIST all its deletions stand still. So under a proven key a LIST waits for
+nothing but other LISTs of that key: one of the key's places no other call takes, and the bound over all keys is one for
+the other calls only.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TypeVar
 
 from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.transport import CONNECTIONS_MAX
 from imagecache_operator.observation import Trouble, TroubleKind
 
 IN_FLIGHT_PER_KEY = 3
-IN_FLIGHT = 10
+"""Calls in flight under one key."""
+
+OTHERS_PER_KEY = IN_FLIGHT_PER_KEY - 1
+"""How many of them may be other than LIST."""
+
+IN_FLIGHT = CONNECTIONS_MAX - IN_FLIGHT_PER_KEY
+"""Calls other than LIST in flight under all keys: enough connections are left for the LISTs of a key."""
 
 SLOW_LANE = 300.0
 """Seconds between two attempts after an authentication failure or a denied action."""
@@ -39,13 +51,14 @@ class KeyGate:
 
     Args:
         clock: where time comes from.
-        total: shared by all keys: how many calls may be in flight in all.
+        total: shared by all keys: how many calls other than LIST may be in flight in all.
     """
 
     def __init__(self, clock: Clock, total: asyncio.Semaphore) -> None:
         self._clock = clock
         self._total = total
         self._own = asyncio.Semaphore(IN_FLIGHT_PER_KEY)
+        self._others = asyncio.Semaphore(OTHERS_PER_KEY)
         self._first = asyncio.Lock()
         self._proven = False
         self._refused: Trouble | None = None
@@ -102,7 +115,7 @@ class KeyGate:
         call: Callable[[], Awaitable[T | Trouble]],
         trouble_in: Callable[[T | Trouble], Trouble | None],
     ) -> T | Trouble:
-        async with self._own, self._total:
+        async with self._place(operation):
             # Asked inside: while this call waited for its turn, another one may have been refused.
             if (closed := self.trouble(operation)) is not None:
                 return closed
@@ -110,6 +123,17 @@ class KeyGate:
             answer = await call()
             self._learn(operation, subject, trouble_in(answer))
             return answer
+
+    @asynccontextmanager
+    async def _place(self, operation: Operation) -> AsyncIterator[None]:
+        """A place among the calls in flight."""
+        if operation is Operation.LIST:
+            async with self._own:
+                yield
+        else:
+            # In this order, whoever waits for one of them keeps no LIST from the key's last place.
+            async with self._others, self._own, self._total:
+                yield
 
     def _claim_attempt(self, operation: Operation) -> None:
         """While a lane is slow, this call is the one attempt of its five minutes."""
