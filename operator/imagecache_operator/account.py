@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import Protocol, TypeVar, assert_never
 
-from imagecache_operator.answers import DeleteAnswer, Lost, NotDone
+from imagecache_operator.answers import CreateAnswer, DeleteAnswer, Lost, NotDone
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import NotThere
 from imagecache_operator.cloud.gate import SLOW_LANE, Operation
 from imagecache_operator.cloud.session import ACCOUNT_RETRY, Session
+from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
 from imagecache_operator.looks import Change, Failed, Got, Looks
 from imagecache_operator.observation import Awaited, Cache, Look, Observation, Trouble, TroubleKind, Unknown
@@ -28,8 +29,13 @@ BACKOFF_FIRST = 1.0
 THROTTLE_PAUSE = 60.0
 """Seconds after a 429 to a LIST that names no time (cce-api section 4.3)."""
 
+NUDGE_SPACING = 0.5
+"""Seconds between two LISTs, at least, however many objects wait for their first look."""
+
 CREDENTIALS_CHECK = 2.0
 """Seconds between two looks at the credentials: repaired ones take effect at once."""
+
+Answer = TypeVar("Answer")
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +100,7 @@ class Account:
         self._list_begun = float("-inf")
         self._list_ended = float("-inf")
         self._poked_at = float("-inf")
+        self._listing_since = float("-inf")
         self._phase = random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
 
     # --- what is known
@@ -109,6 +116,11 @@ class Account:
         return self._list_begun
 
     @property
+    def listed(self) -> float:
+        """When the newest good LIST began; minus infinity before the first."""
+        return self._looks.listed_at
+
+    @property
     def quota_used(self) -> int:
         """How many caches the newest good LIST had."""
         return self._looks.count
@@ -121,9 +133,9 @@ class Account:
         """What is known of the cache with that id; see `Looks.observe`."""
         return self._or_closed(self._looks.observe(cache_id, not_before=not_before, proof_after=proof_after))
 
-    def observe_name(self, name: str, *, not_before: float) -> Observation:
+    def observe_name(self, name: str, *, not_before: float, strict: bool = False) -> Observation:
         """What is known of a cache with that name; see `Looks.observe_name`."""
-        return self._or_closed(self._looks.observe_name(name, not_before=not_before))
+        return self._or_closed(self._looks.observe_name(name, not_before=not_before, strict=strict))
 
     def _or_closed(self, observation: Observation) -> Observation:
         """A LIST will come; but where the key may not even ask for minutes, that is what there is to tell."""
@@ -147,25 +159,30 @@ class Account:
         self._poked_at = self._clock.monotonic()
         self._wake.set()
 
+    def nudge(self, after: float) -> None:
+        """LIST soon, out of turn, for an object that waits for one that begins after that; many together share one."""
+        if self._listing_since >= after:
+            return  # it is on its way
+        self._poked_at = max(self._clock.monotonic(), self._list_begun + NUDGE_SPACING)
+        self._wake.set()
+
     def hurry(self) -> None:
         """A person asked to look at once: denied actions are tried again, too."""
         if self._session is not None:
             self._session.gate.forgive()
         self.poke()
 
-    def write_opens_in(self) -> float:
-        """Seconds until a DELETE may be tried again, 0 when it may now."""
-        return self._session.gate.opens_in(Operation.DELETE) if self._session is not None else 0.0
+    def write_opens_in(self, operation: Operation) -> float:
+        """Seconds until such a write may be tried again, 0 when it may now."""
+        return self._session.gate.opens_in(operation) if self._session is not None else 0.0
 
     def proven_at(self, cache_id: str | None) -> float | None:
         """When the last look that an absence rests on began, None when there is no such proof."""
         return self._looks.proven_at(cache_id)
 
-    def write_trouble(self) -> Trouble | None:
-        """Why no DELETE would go out now, as far as the credentials are concerned."""
-        if self._session is None:
-            return None
-        return self._session.gate.trouble(Operation.DELETE)
+    def write_trouble(self, operation: Operation) -> Trouble | None:
+        """Why no such write would go out now, as far as the credentials are concerned."""
+        return self._session.gate.trouble(operation) if self._session is not None else None
 
     async def get(self, cache_id: str) -> None:
         """GET one cache and remember what it brought."""
@@ -187,13 +204,34 @@ class Account:
         session = self._session
         if session is None:
             return None
+        return await self._write(
+            session, Operation.DELETE, cache_id, lambda: session.client.delete(cache_id), still_wanted
+        )
 
-        async def call() -> DeleteAnswer | None:
-            return await session.client.delete(cache_id) if still_wanted() else None
+    async def create(self, desired: Desired, still_wanted: Callable[[], bool]) -> CreateAnswer | None:
+        """Send the POST; None when, its turn having come, it was not wanted any more."""
+        session = self._session
+        if session is None:
+            return None
+        body = desired.to_body()
+        return await self._write(
+            session, Operation.CREATE, desired.name, lambda: session.client.create(body), still_wanted
+        )
 
-        barred = session.gate.barred(Operation.DELETE)
-        answer = await session.gate.run(Operation.DELETE, cache_id, call, _trouble_of_delete)
-        if barred and not session.gate.barred(Operation.DELETE):
+    async def _write(
+        self,
+        session: Session,
+        operation: Operation,
+        subject: str,
+        send: Callable[[], Awaitable[Answer]],
+        still_wanted: Callable[[], bool],
+    ) -> Answer | NotDone | None:
+        async def call() -> Answer | None:
+            return await send() if still_wanted() else None
+
+        barred = session.gate.barred(operation)
+        answer = await session.gate.run(operation, subject, call, _trouble_of)
+        if barred and not session.gate.barred(operation):
             self._on_look(self, Change(all=True))  # what held up all of them is repaired
         return NotDone(answer) if isinstance(answer, Trouble) else answer
 
@@ -232,9 +270,13 @@ class Account:
             begun = self._clock.monotonic()
         assert self._session is not None
         session = self._session
-        answer = await session.gate.run(
-            Operation.LIST, "", session.client.list, lambda a: a if isinstance(a, Trouble) else None
-        )
+        self._listing_since = begun
+        try:
+            answer = await session.gate.run(
+                Operation.LIST, "", session.client.list, lambda a: a if isinstance(a, Trouble) else None
+            )
+        finally:
+            self._listing_since = float("-inf")
         if isinstance(answer, Trouble):
             self._failed(answer, begun)
         else:
@@ -306,8 +348,8 @@ class Account:
                 continue
 
 
-def _trouble_of_delete(answer: DeleteAnswer | Trouble | None) -> Trouble | None:
-    """What the gate learns from a DELETE; one that never went out, or whose answer is lost, proves no credentials."""
+def _trouble_of(answer: object) -> Trouble | None:
+    """What the gate learns from a write; one that never went out, or whose answer is lost, proves no credentials."""
     match answer:
         case NotDone(trouble):
             return trouble

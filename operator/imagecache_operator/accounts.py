@@ -13,6 +13,7 @@ from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.looks import Change
 from imagecache_operator.placement import Defaults, Placement, place
+from imagecache_operator.quota import Quota
 from imagecache_operator.status import SeenBy
 
 OWN_CREDENTIALS = "default"
@@ -48,6 +49,7 @@ class Accounts:
         self._users: dict[Account, set[Key]] = {}
         self._pollers: dict[Account, asyncio.Task[None]] = {}
         self._limiters: dict[Location, WriteLimiter] = {}
+        self._quotas: dict[Location, Quota] = {}
         self._on_look: Callable[[Account, Change], None] = lambda _account, _change: None
         self._wake: Callable[[Key], None] = lambda _key: None
 
@@ -97,6 +99,16 @@ class Accounts:
         if location not in self._limiters:
             self._limiters[location] = WriteLimiter(self._writes_per_minute, self._clock, self._granted)
         return self._limiters[location]
+
+    def quota(self, location: Location) -> Quota:
+        """What is known of the room in a location, whatever the credentials."""
+        if location not in self._quotas:
+            self._quotas[location] = Quota(self._clock)
+        return self._quotas[location]
+
+    def defaults(self) -> Defaults:
+        """What holds where an object's spec is silent."""
+        return self._defaults()
 
     def limiter_at(self, seen_by: SeenBy) -> WriteLimiter:
         """The write limiter of the location that an object's status names."""

@@ -1,4 +1,4 @@
-"""What the cloud answered to a DELETE, sorted by what it proves (cce-api sections 3 and 4).
+"""What the cloud answered to a write, sorted by what it proves (cce-api sections 3 and 4).
 
 None of these proves absence: only looking does (`observation.Absent`).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from imagecache_operator.observation import Trouble
 
@@ -51,4 +52,30 @@ class NotDone:
     request_id: str | None = None
 
 
+class Refusal(Enum):
+    """Why a POST was refused by CCE itself."""
+
+    QUOTA = "quota"
+    NAME_TAKEN = "name taken"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Any 2xx to a POST; `cache_id` None when the answer does not tell it."""
+
+    cache_id: str | None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCreated:
+    """A 4xx to a POST in CCE's own words: no cache came of it."""
+
+    why: Refusal
+    message: str
+    request_id: str | None = None
+
+
 DeleteAnswer = Accepted | Gone | Refused | Lost | NotDone
+CreateAnswer = Created | NotCreated | Lost | NotDone

@@ -8,9 +8,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
 from imagecache_operator.account import Account
-from imagecache_operator.answers import DeleteAnswer, NotDone
+from imagecache_operator.answers import CreateAnswer, Created, DeleteAnswer, Lost, NotCreated, NotDone, Refusal
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import TokenEnded
+from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.desired import Desired
 from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble, TroubleKind
@@ -20,8 +22,13 @@ from imagecache_operator.tracking import Tracked, WriteTrouble
 WRITE_RETRY_FIRST, WRITE_RETRY_MAX = 1.0, 300.0
 """Seconds after a DELETE that was certainly not carried out, doubling; the second figure where a person must act."""
 
+CREATE_RETRY_FIRST, CREATE_RETRY_MAX = 10.0, 600.0
+"""Seconds after a POST that CCE itself refused, doubling; a spec that changes is tried at once."""
+
 UNAVAILABLE_RETRY_MAX = 30.0
 """Seconds, at most, before a cloud that could not be reached is asked again."""
+
+_NOT_SENT = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The write was not wanted any more when its turn came.")
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +71,24 @@ class CloudCalls:
         limiter.begin(key)
         tracked.answer = None
 
+        gone_out = False
+        decided_on = self._store.get(key)
+        generation = decided_on.generation if decided_on is not None else None
+
+        def goes_out() -> bool:
+            nonlocal gone_out
+            gone_out = self._still_wanted(key, tracked, generation)
+            if gone_out:
+                tracked.sent_at = self._clock.monotonic()
+            return gone_out
+
         async def call() -> None:
             answer: DeleteAnswer | None = None
             try:
-                answer = await account.delete(cache_id, lambda: self._goes_out(key, tracked))
+                answer = await account.delete(cache_id, goes_out)
             finally:
+                if answer is None and not gone_out:
+                    answer = NotDone(_NOT_SENT)
                 limiter.end(sent=_reached_the_cloud(answer))
                 tracked.write_answered = self._clock.monotonic()
                 tracked.deleting = None
@@ -88,20 +108,90 @@ class CloudCalls:
 
         tracked.deleting = self._spawn(call(), f"delete {key}")
 
-    def _goes_out(self, key: Key, tracked: Tracked) -> bool:
-        """Called when the DELETE's turn has come; from then on it may be carried out."""
-        if not self._still_wanted(key, tracked):
-            return False
-        tracked.sent_at = self._clock.monotonic()
-        return True
+    def create(self, key: Key, tracked: Tracked, desired: Desired) -> None:
+        """Send the POST, for which the limiter has granted a slot, and whose intent is in the status."""
+        account, limiter, quota = tracked.account, tracked.limiter, tracked.quota
+        assert account is not None
+        assert limiter is not None
+        assert quota is not None
+        limiter.begin(key)
+        quota.asked(key)
+        tracked.created_answer = None
 
-    def _still_wanted(self, key: Key, tracked: Tracked) -> bool:
+        gone_out = False
+
+        def goes_out() -> bool:
+            nonlocal gone_out
+            gone_out = self._creation_still_wanted(key, tracked)
+            return gone_out
+
+        async def call() -> None:
+            answer: CreateAnswer | None = None
+            try:
+                answer = await account.create(desired, goes_out)
+            finally:
+                if answer is None:
+                    # Nothing may be made of a POST that never left, and anything of one that was cut off.
+                    answer = Lost("The POST was cut off.") if gone_out else NotDone(_NOT_SENT)
+                limiter.end(sent=_reached_the_cloud(answer))
+                quota.answered(key, created=isinstance(answer, Created | Lost))
+                tracked.posted_at = self._clock.monotonic()
+                tracked.creating = None
+                tracked.created_answer = answer
+                self._not_created(tracked, answer, account, limiter)
+                logger.info(
+                    "POST: %s",
+                    type(answer).__name__,
+                    extra={"object": str(key), "reason": desired.name, **_about(answer)},
+                )
+                if tracked.account is account:
+                    account.set_moving(key, True)
+                self._wake(key)
+
+        tracked.creating = self._spawn(call(), f"create {key}")
+
+    def _creation_still_wanted(self, key: Key, tracked: Tracked) -> bool:
+        """Asked right before the POST goes out."""
+        resource = self._store.get(key)
+        return (
+            resource is not None
+            and resource.uid == tracked.uid
+            and not resource.deleting
+            and not resource.spec.observe_only
+        )
+
+    def _not_created(self, tracked: Tracked, answer: CreateAnswer, account: Account, limiter: WriteLimiter) -> None:
+        """Hold the next POST until what this one met may be gone."""
+        match answer:
+            case NotDone(trouble):
+                self._not_done(tracked, trouble, account, limiter, deleting=False)
+            case NotCreated(Refusal.QUOTA):
+                assert tracked.quota is not None
+                tracked.quota.refused(account.quota_used)
+            case NotCreated(_, message):
+                pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
+                tracked.failures += 1
+                trouble = Trouble(TroubleKind.REQUEST_REJECTED, f"The cloud refused to create the cache ({message}).")
+                tracked.trouble = WriteTrouble(trouble, self._clock.monotonic() + pause, account.generation)
+            case Created() | Lost():
+                tracked.failures = 0
+            case _:
+                assert_never(answer)
+
+    def _still_wanted(self, key: Key, tracked: Tracked, generation: int | None) -> bool:
         """Asked right before the DELETE goes out: a word to retain, given while it waited for its turn, holds."""
         resource = self._store.get(key)
-        return resource is not None and resource.uid == tracked.uid and resource.deleting and not resource.spec.retain
+        if resource is None or resource.uid != tracked.uid:
+            return False
+        if resource.deleting:
+            return not resource.spec.retain
+        # A replacement was decided on by the spec as it was; any change of it is to be decided on anew.
+        return resource.creates and not resource.spec.observe_only and resource.generation == generation
 
-    def _not_done(self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter) -> None:
-        """The DELETE was certainly not carried out: hold the next one until its obstacle may be gone."""
+    def _not_done(
+        self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter, *, deleting: bool = True
+    ) -> None:
+        """The write was certainly not carried out: hold the next one until its obstacle may be gone."""
         pause = min(WRITE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), WRITE_RETRY_MAX)
         match trouble.kind:
             case TroubleKind.THROTTLED:
@@ -109,7 +199,8 @@ class CloudCalls:
                 pause = limiter.paused_for()
             case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
                 # Where the key's lane is slow for all, it opens for all.
-                pause = 0.0 if account.write_opens_in() > 0 else WRITE_RETRY_MAX
+                operation = Operation.DELETE if deleting else Operation.CREATE
+                pause = 0.0 if account.write_opens_in(operation) > 0 else WRITE_RETRY_MAX
             case TroubleKind.CLOUD_UNAVAILABLE:
                 pause = min(pause, UNAVAILABLE_RETRY_MAX)
             case TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
@@ -134,14 +225,14 @@ class CloudCalls:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-def _reached_the_cloud(answer: DeleteAnswer | None) -> bool:
-    """Whether the cloud counts the DELETE in its limit; what it throttles it counts, too (cce-api section 4.3)."""
+def _reached_the_cloud(answer: DeleteAnswer | CreateAnswer | None) -> bool:
+    """Whether the cloud counts the write in its limit; what it throttles it counts, too (cce-api section 4.3)."""
     if isinstance(answer, NotDone) and not isinstance(answer, TokenEnded):
         return answer.trouble.kind is not TroubleKind.CLOUD_UNAVAILABLE
     return answer is not None
 
 
-def _about(answer: DeleteAnswer | None) -> dict[str, str]:
+def _about(answer: DeleteAnswer | CreateAnswer | None) -> dict[str, str]:
     """What a log line tells of an answer."""
     found = {"request_id": getattr(answer, "request_id", None), "detail": getattr(answer, "message", None)}
     return {name: value for name, value in found.items() if value}

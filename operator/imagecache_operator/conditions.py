@@ -27,7 +27,9 @@ class Reason(StrEnum):
     OBSERVED = "Observed"
 
     # The cloud.
+    CREATE_REQUESTED = "CreateRequested"
     CREATING = "Creating"
+    RECREATING = "Recreating"
     DELETE_REQUESTED = "DeleteRequested"
     DELETING = "Deleting"
 
@@ -49,6 +51,7 @@ class Reason(StrEnum):
     CREDENTIALS_INVALID = "CredentialsInvalid"
     ACCESS_DENIED = "AccessDenied"
     ENDPOINT_INVALID = "EndpointInvalid"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     REQUEST_REJECTED = "RequestRejected"
 
 
@@ -72,6 +75,7 @@ STALLING = frozenset(
         Reason.CREDENTIALS_INVALID,
         Reason.ACCESS_DENIED,
         Reason.ENDPOINT_INVALID,
+        Reason.QUOTA_EXCEEDED,
         Reason.REQUEST_REJECTED,
     }
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from imagecache_operator.crd_rules import COLUMNS, CREATION_NOT_SERVED, OVERLAYS, ROOT_RULES, SPEC_RULES, TIME, Rule
+from imagecache_operator.crd_rules import COLUMNS, OVERLAYS, ROOT_RULES, SPEC_RULES, TIME, Rule
 from imagecache_operator.model import Model
 from imagecache_operator.names import GROUP, KIND, PLURAL, VERSION
 from imagecache_operator.spec import ImageCacheSpec
@@ -35,15 +35,9 @@ _DESCRIPTION = (
 )
 
 
-def crd(*, serve_creation: bool = False) -> dict[str, Any]:
-    """The CRD as a dictionary.
-
-    Args:
-        serve_creation: whether objects with `images` are let in; this version does not create caches.
-    """
+def crd() -> dict[str, Any]:
+    """The CRD as a dictionary."""
     spec = _schema(ImageCacheSpec, "spec") | _validations(*SPEC_RULES)
-    if not serve_creation:
-        spec["properties"]["images"] |= _validations(CREATION_NOT_SERVED)
     root = {
         "type": "object",
         "description": _DESCRIPTION,

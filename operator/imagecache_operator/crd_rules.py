@@ -37,14 +37,6 @@ class Rule:
         return found
 
 
-CREATION_NOT_SERVED = Rule(
-    "size(self) == 0",
-    "creating caches is not served by this version; bind an existing cache by imageCacheID or name",
-    forbidden=True,
-)
-"""On `images` itself, so that an object from a version that creates can still be changed after a step back: the API
-server lets a field be that did not change. Stands alone, so that the version that creates takes out this one rule."""
-
 _ANOTHER = "delete this object (with deletionPolicy Retain, if the cache shall stay) and create another"
 
 

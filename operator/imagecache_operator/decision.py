@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
-from imagecache_operator.answers import DeleteAnswer
+from imagecache_operator.answers import CreateAnswer, DeleteAnswer
 from imagecache_operator.conditions import Verdict, conditions_for
+from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import Present, Trouble
@@ -69,6 +70,11 @@ class QueueWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitRoom:
+    """Wait until the tenant has room; a LIST that shows it wakes the object."""
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
     """GET the cache that a LIST lacks."""
 
@@ -83,7 +89,31 @@ class RequestDeletion:
     attempt: int
 
 
-Action = Nothing | AddFinalizer | Release | ReadCrd | QueueWrite | Confirm | RequestDeletion
+@dataclass(frozen=True, slots=True)
+class RequestCreation:
+    """Write the status (with the intent in `creation`), then send the POST."""
+
+    desired: Desired
+
+
+Action = (
+    Nothing | AddFinalizer | Release | ReadCrd | QueueWrite | AwaitRoom | Confirm | RequestDeletion | RequestCreation
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How full the tenant is, as far as it can be told.
+
+    Attributes:
+        used: caches in the newest good LIST.
+        limit: how many there may be, as a refusal taught; None while none did.
+        free: whether there is room for this object, after those that have waited longer.
+    """
+
+    used: int = 0
+    limit: int | None = None
+    free: bool = True
 
 
 class Crd(Enum):
@@ -116,6 +146,14 @@ class Facts:
         write_trouble: why no DELETE can be sent now.
         answer: the answer to the newest DELETE, when it is not in the status yet.
         in_flight: whether a DELETE is on its way.
+        desired: what the cache of an object that creates shall be, or why it cannot; None for one that binds.
+        default_cluster_id: the cluster that builds caches whose objects name none.
+        name_holder: the object that holds the name in the cloud, when it is not this one.
+        create_answer: the answer to the newest POST, when it is not in the status yet.
+        creating: whether a POST is on its way.
+        since_creation: seconds since the newest POST was answered, or else asked for, on a clock that does not jump.
+        room: see `Room`.
+        expiry_told: the expiry that an Event has announced.
         since_request: seconds since `deletion.requestedAt`, on a clock that does not jump.
         since_good_look: seconds since the cloud last gave a usable answer; process start when it never did.
         waiting: seconds since what this pass is about (creation, deletion) was first seen.
@@ -130,6 +168,14 @@ class Facts:
     write_trouble: Trouble | None = None
     answer: DeleteAnswer | None = None
     in_flight: bool = False
+    desired: Desired | Verdict | None = None
+    default_cluster_id: str | None = None
+    name_holder: Key | None = None
+    create_answer: CreateAnswer | None = None
+    creating: bool = False
+    since_creation: float = 0.0
+    room: Room = Room()
+    expiry_told: datetime | None = None
     since_request: float = 0.0
     since_good_look: float = 0.0
     waiting: float = 0.0
@@ -141,13 +187,14 @@ class Decision:
     """What to do, what to show, and when to come back.
 
     `requeue_after` is in seconds, None when only an event can change anything. `in_motion` asks for looks at the
-    active interval.
+    active interval. `note` is an Event beside those that tell a new reason.
     """
 
     action: Action
     status: ImageCacheStatus
     requeue_after: float | None = None
     in_motion: bool = False
+    note: Note | None = None
 
 
 def sighted(status: ImageCacheStatus, present: Present) -> ImageCacheStatus:

@@ -6,7 +6,7 @@ saw it, by a person's explicit word, or when there never was anything to delete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -31,7 +31,8 @@ from imagecache_operator.decision import (
     sighted,
 )
 from imagecache_operator.identity import identity_of
-from imagecache_operator.imagecache import ImageCache
+from imagecache_operator.imagecache import ImageCache, Key
+from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, closed, is_ours, recorded
 from imagecache_operator.model import format_time
 from imagecache_operator.observation import (
     Absent,
@@ -46,10 +47,12 @@ from imagecache_operator.observation import (
 )
 from imagecache_operator.placement import moved
 from imagecache_operator.spec import ManagementPolicy
-from imagecache_operator.status import Condition, Deletion, ImageCacheStatus
+from imagecache_operator.status import Condition, Creation, CreationAnswer, Deletion, ImageCacheStatus
 
 RETRY_FACTOR_MAX = 10
 """The pause between two DELETEs doubles up to this many times the setting."""
+
+_TOLD_DELETING = frozenset({Reason.DELETING, Reason.RECREATING})
 
 _REFUSED = "refused: "
 _GONE = "already gone: "
@@ -58,7 +61,24 @@ _LOST = "no usable answer: "
 
 def finalize(resource: ImageCache, observation: Observation, facts: Facts, now: datetime, policy: Policy) -> Decision:
     """Decide for an object that is being deleted."""
-    return _Pass(resource, facts, now, policy, _recorded(resource.status, facts.answer)).decide(observation)
+    status = recorded_deletion(recorded(resource.status, facts), facts.answer)
+    return _Pass(resource, facts, now, policy, status).decide(observation)
+
+
+def delete_for(
+    resource: ImageCache,
+    present: Present,
+    facts: Facts,
+    now: datetime,
+    policy: Policy,
+    status: ImageCacheStatus,
+    *,
+    why: str,
+) -> Decision:
+    """Decide for a cache that is there and is to be replaced, `why`: the same rows, told as a replacement."""
+    # The CRD says nothing here: while it is being deleted, every object has a deletionTimestamp.
+    facts = replace(facts, crd=Crd.ALIVE)
+    return _Pass(resource, facts, now, policy, status, why).decide_present(present)
 
 
 def retry_pause(attempts: int, policy: Policy) -> float:
@@ -67,7 +87,7 @@ def retry_pause(attempts: int, policy: Policy) -> float:
     return policy.delete_retry_after * min(2.0**doublings, RETRY_FACTOR_MAX)
 
 
-def _recorded(status: ImageCacheStatus, answer: DeleteAnswer | None) -> ImageCacheStatus:
+def recorded_deletion(status: ImageCacheStatus, answer: DeleteAnswer | None) -> ImageCacheStatus:
     """The status with the answer to the newest DELETE in it; recording twice changes nothing."""
     asked = status.deletion
     if answer is None or asked is None or asked.requested_at is None:
@@ -100,6 +120,16 @@ class _Pass:
     now: datetime
     policy: Policy
     status: ImageCacheStatus
+    replacing: str | None = None
+
+    @property
+    def _began(self) -> datetime:
+        """When the deletion began; of a replacement, when the object ceased to be Ready."""
+        if self.resource.deleted_at is not None:
+            return self.resource.deleted_at
+        ready = self.resource.status.condition(READY)
+        since = ready.last_transition_time if ready is not None and ready.status == "False" else None
+        return since or self.now
 
     @property
     def _asked(self) -> Deletion | None:
@@ -110,8 +140,7 @@ class _Pass:
     @property
     def _until_overdue(self) -> float:
         """Seconds until the deletion takes too long; negative when it does."""
-        assert self.resource.deleted_at is not None
-        return self.policy.stalled_after - (self.now - self.resource.deleted_at).total_seconds()
+        return self.policy.stalled_after - (self.now - self._began).total_seconds()
 
     @property
     def _until_effect_is_due(self) -> float:
@@ -127,11 +156,19 @@ class _Pass:
             return Decision(Nothing(), self.resource.status)
         if (settled := self._without_looking()) is not None:
             return settled
+        if (created := self._creation_settled(observation)) is not None:
+            return created
+        if self.facts.other_holder is not None:
+            return self._not_owner(self.facts.other_holder)
+        return self._by_looking(observation)
+
+    def _by_looking(self, observation: Observation) -> Decision:
+        """The rows that depend on what the cloud says."""
         if self._cache_id is None and not self._may_be_found_by_name():
             return self._nothing_known()
         match observation:
             case Present():
-                return self._present(observation)
+                return self.decide_present(observation)
             case Absent():
                 return self._absent(observation)
             case Unlisted():
@@ -154,23 +191,45 @@ class _Pass:
             return self._hold(facts.obstacle)
         if (conflict := moved(resource.status.seen_by, facts.identity)) is not None:
             return self._hold(conflict)
-        creation = resource.status.creation
-        if creation is not None and creation.open:
-            return self._hold(
-                Verdict(
-                    Reason.REQUEST_REJECTED,
-                    f"A creation of {_time(creation.requested_at)} has no answer, and this version cannot look for its "
-                    "cache: run the version that asked for it, or set spec.deletionPolicy to Retain.",
-                )
-            )
-        if facts.other_holder is None:
-            return None
-        holder = resource.name_of(facts.other_holder)
-        cache = self._cache_id or resource.spec.name
-        message = f"Let go without a call to the cloud: cache {cache} is held by {holder}."
-        return self._release(Outcome.NOT_OWNER, Note(Reason.CONFLICT, message, warning=True))
+        return None
+
+    def _creation_settled(self, observation: Observation) -> Decision | None:
+        """The rows of a creation whose cache is not known, or was just told; None where there is none such."""
+        creation = self.status.creation
+        if self.status.image_cache_id != self.resource.status.image_cache_id:
+            # What was seen before says nothing of a cache that the answer to the POST has just told.
+            return self._wait(Verdict(Reason.DELETE_REQUESTED, "The cache was just created."), requeue_after=0.0)
+        if creation is not None and creation.open and self._cache_id is None:
+            return self._open_creation(creation, observation)
+        return None
+
+    def _open_creation(self, creation: Creation, observation: Observation) -> Decision:
+        """A POST whose answer is not known: whatever it made must be found before the object may go."""
+        if self.facts.creating:
+            return self._wait(Verdict(Reason.DELETE_REQUESTED, "Waiting for the answer to the POST of the cache."))
+        match observation:
+            case Present() if is_ours(observation.cache, creation, self.facts):
+                status = closed(sighted(self.status, observation), CreationAnswer.ACCEPTED)
+                return replace(self, status=status).decide_present(observation)
+            case Present() | Unlisted():
+                remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
+                if remaining <= 0:
+                    return self._nothing_known()
+                message = "The answer to the POST was lost; the cloud is looked at until it is certain what came of it."
+                return self._wait(Verdict(Reason.DELETE_REQUESTED, message), requeue_after=remaining)
+            case Unknown():
+                return self._trouble(observation.trouble)
+            case Awaited() | Absent():
+                return self._awaited(Look.LIST)
+            case _:
+                assert_never(observation)
 
     # --- rows that let go
+
+    def _not_owner(self, other: Key) -> Decision:
+        cache = self._cache_id or self.resource.cloud_name
+        message = f"Let go without a call to the cloud: cache {cache} is held by {self.resource.name_of(other)}."
+        return self._release(Outcome.NOT_OWNER, Note(Reason.CONFLICT, message, warning=True))
 
     def _release(self, outcome: Outcome, note: Note) -> Decision:
         return Decision(Release(outcome, note), self.resource.status)
@@ -197,6 +256,10 @@ class _Pass:
 
     def _nothing_known(self) -> Decision:
         name = self.resource.spec.name
+        creation = self.resource.status.creation
+        if creation is not None and creation.answer is CreationAnswer.ACCEPTED:
+            # Deleted in the middle of a replacement, after the proof.
+            return self._release(Outcome.DELETED, Note("Deleted", "The cache is deleted, and no other was created."))
         if name is None or self.resource.spec.images is not None:
             return self._release(
                 Outcome.NEVER_CREATED, Note("Deleted", "Nothing was ever created in the cloud for this object.")
@@ -222,6 +285,10 @@ class _Pass:
                     "credentials, or set spec.deletionPolicy to Retain to let go of this object.",
                 )
             )
+        remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
+        if self.status.creation is not None and self.status.cache_status is None and remaining > 0:
+            message = "The cloud took the POST a moment ago, and does not show the cache yet."
+            return self._wait(Verdict(Reason.DELETE_REQUESTED, message), requeue_after=remaining)
         if self.facts.in_flight:
             # The cloud may still be about to carry out what it is told now; only a look after its answer counts.
             return self._wait(self._on_its_way(self._cache_id))
@@ -251,7 +318,9 @@ class _Pass:
             late = verdict.reason in {Reason.DELETING, Reason.DELETE_REQUESTED}
             reason = Reason.DELETE_OVERDUE if late else verdict.reason
             verdict = Verdict(reason, verdict.message, overdue=True)
-        elif requeue_after is None or remaining < requeue_after:
+        elif self.replacing is not None and verdict.reason in {Reason.DELETING, Reason.DELETE_REQUESTED}:
+            verdict = Verdict(Reason.RECREATING, f"The cache is replaced, because {self.replacing}. {verdict.message}")
+        if remaining > 0 and (requeue_after is None or remaining < requeue_after):
             requeue_after = remaining
         return Decision(
             action or Nothing(),
@@ -288,7 +357,7 @@ class _Pass:
 
     # --- rows for a cache that is there
 
-    def _present(self, present: Present) -> Decision:
+    def decide_present(self, present: Present) -> Decision:
         status = sighted(self.status, present)
         if present.cache.status == CacheStatus.DELETING:
             asked = self._asked
@@ -308,7 +377,7 @@ class _Pass:
                 remaining = min(remaining, self._until_effect_is_due)
             return self._wait(verdict, status=status, requeue_after=remaining)
         ready = self.resource.status.condition(READY)
-        if verdict.reason is Reason.DELETE_REVERTED and ready is not None and ready.reason == Reason.DELETING:
+        if verdict.reason is Reason.DELETE_REVERTED and ready is not None and ready.reason in _TOLD_DELETING:
             # Told before it is asked for again: else nobody would learn that, and why, the cloud gave up.
             return self._wait(verdict, status=status, requeue_after=0.0)
         return self._request(present, status, verdict)

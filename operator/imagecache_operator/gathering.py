@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.conditions import Verdict
-from imagecache_operator.decision import Facts
+from imagecache_operator.decision import Facts, Room
+from imagecache_operator.desired import desired
+from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import Awaited, Cache, Look, Observation, Present, Trouble
 from imagecache_operator.placement import moved
@@ -49,9 +52,11 @@ class Gatherer:
         account = tracked.account
         identity = account.identity if account is not None else None
         tracked.limiter = self._accounts.limiter(identity.location) if identity is not None else None
+        tracked.quota = self._accounts.quota(identity.location) if identity is not None else None
         observation = self._observe(resource, tracked)
-        trouble = self._write_trouble(tracked, monotonic)
+        trouble = self._write_trouble(resource, tracked, monotonic)
         asked = tracked.reconcile_seen
+        defaults = self._accounts.defaults()
         return View(
             resource,
             tracked,
@@ -65,6 +70,14 @@ class Gatherer:
                 write_trouble=trouble,
                 answer=tracked.answer,
                 in_flight=tracked.deleting is not None,
+                desired=desired(resource, defaults) if resource.creates else None,
+                default_cluster_id=defaults.cluster_id,
+                name_holder=self._name_holder(resource, account),
+                create_answer=tracked.created_answer,
+                creating=tracked.creating is not None,
+                since_creation=tracked.since_creation(monotonic),
+                room=self._room(resource, tracked),
+                expiry_told=tracked.expiry_told,
                 since_request=tracked.since_request(monotonic),
                 since_good_look=account.since_good_look(cache_id_of(resource)) if account is not None else 0.0,
                 waiting=monotonic - tracked.since,
@@ -82,14 +95,44 @@ class Gatherer:
         return found if isinstance(found, Verdict) else None
 
     def _observe(self, resource: ImageCache, tracked: Tracked) -> Observation:
-        account, cache_id, name = tracked.account, cache_id_of(resource), resource.spec.name
+        account, cache_id, name = tracked.account, cache_id_of(resource), resource.cloud_name
         if account is None or (cache_id is None and name is None):
             return Awaited(Look.LIST)
+        # Looks that began before our own last write to the cache was answered are not used.
+        answered = max(tracked.write_answered, tracked.posted_at)
         if cache_id is not None:
-            proof_after = tracked.deletion_seen if tracked.deletion_seen is not None else NEVER
-            return account.observe(cache_id, not_before=tracked.write_answered, proof_after=proof_after)
+            proof_after = tracked.since if resource.deleting or resource.creates else NEVER
+            return account.observe(cache_id, not_before=answered, proof_after=proof_after)
         assert name is not None
-        return account.observe_name(name, not_before=tracked.since)
+        return account.observe_name(name, not_before=tracked.first_look_after, strict=resource.creates)
+
+    def _name_holder(self, resource: ImageCache, account: Account | None) -> Key | None:
+        """Who holds the name that the object wants for a cache that it does not have yet."""
+        if not resource.creates or cache_id_of(resource) is not None:
+            return None
+        if account is None or account.identity is None or resource.cloud_name is None:
+            return None
+        return self._store.name_holder(resource, self._rivals(resource.cloud_name, account.identity.location))
+
+    def _rivals(self, name: str, location: Location) -> Iterator[Key]:
+        """The objects that want that name in that location."""
+        for key in self._store.wanting(name):
+            rival, tracked = self._store.get(key), self._tracked.get(key)
+            if rival is None or tracked is None or rival.spec.observe_only:
+                continue
+            self._join(rival, tracked)
+            identity = tracked.account.identity if tracked.account is not None else None
+            pinned = location_of(rival.status.seen_by) if rival.status.seen_by is not None else None
+            if location in {pinned, identity.location if identity is not None else None}:
+                yield key
+
+    def _room(self, resource: ImageCache, tracked: Tracked) -> Room:
+        """Whether the location has room for a cache of the object, should it need one."""
+        account, quota = tracked.account, tracked.quota
+        if account is None or quota is None or not resource.creates or cache_id_of(resource) is not None:
+            return Room()
+        age = resource.created_at, resource.uid
+        return quota.room_for(resource.key, age, used=account.quota_used, listed=account.listed)
 
     def _other_holder(self, resource: ImageCache, observation: Observation, account: Account | None) -> Key | None:
         cache_id = observation.cache.id if isinstance(observation, Present) else cache_id_of(resource)
@@ -112,19 +155,27 @@ class Gatherer:
             if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
                 yield key
 
-    def _write_trouble(self, tracked: Tracked, monotonic: float) -> Trouble | None:
+    def _write_trouble(self, resource: ImageCache, tracked: Tracked, monotonic: float) -> Trouble | None:
         account, own = tracked.account, tracked.trouble
         if account is None:
             return None
         if own is not None and (monotonic >= own.until or own.generation != account.generation):
             own = tracked.trouble = None
-        return own.trouble if own is not None else account.write_trouble()
+        return own.trouble if own is not None else account.write_trouble(next_write(resource))
 
     def leave(self, key: Key, tracked: Tracked) -> None:
         """The object is no concern any more of the account and the limiter that it had."""
         if tracked.limiter is not None:
             tracked.limiter.withdraw(key)
+        if tracked.quota is not None:
+            tracked.quota.withdraw(key)
         if tracked.account is not None:
             tracked.account.set_moving(key, False)
             self._accounts.left(tracked.account, key)
-        tracked.account = tracked.limiter = None
+        tracked.account = tracked.limiter = tracked.quota = None
+
+
+def next_write(resource: ImageCache) -> Operation:
+    """What the object would write to the cloud, if anything."""
+    has_cache = resource.deleting or not resource.creates or cache_id_of(resource) is not None
+    return Operation.DELETE if has_cache else Operation.CREATE

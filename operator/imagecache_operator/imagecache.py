@@ -71,6 +71,21 @@ class ImageCache:
         )
 
     @property
+    def creates(self) -> bool:
+        """Whether the object has a cache created; else it binds to one."""
+        return self.spec.images is not None
+
+    @property
+    def cloud_name(self) -> str | None:
+        """The cache's name in the cloud; None for an object that binds by an id."""
+        return self.spec.name or (self.key.name if self.creates else None)
+
+    @property
+    def recreate_pending(self) -> bool:
+        """Whether a person has asked for the cache to be built anew, and it was not done yet."""
+        return self.recreate_requested not in {None, self.status.last_handled_recreate_at}
+
+    @property
     def deleting(self) -> bool:
         """Whether the object is being deleted."""
         return self.deleted_at is not None

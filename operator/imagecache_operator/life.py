@@ -1,11 +1,12 @@
-"""The life table: what to do with an object that is not being deleted. First row that fits.
+"""The life of an object that binds: what to show of a cache that exists. First row that fits.
 
-Objects bind to caches that exist; the rows for objects that create belong here, too.
+What it shares with objects that create (`creation.py`) is public.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from imagecache_operator.conditions import READY, Reason, Verdict
@@ -16,12 +17,15 @@ from imagecache_operator.decision import (
     Confirm,
     Decision,
     Facts,
+    Note,
     Nothing,
     Policy,
     shown,
     sighted,
 )
 from imagecache_operator.imagecache import ImageCache
+from imagecache_operator.model import format_time
+from imagecache_operator.names import RECREATE_ANNOTATION
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -37,33 +41,50 @@ from imagecache_operator.observation import (
 from imagecache_operator.placement import moved
 from imagecache_operator.status import ImageCacheStatus
 
+EXPIRY_NOTICE = timedelta(hours=24)
+"""How long before its end a cache's expiry is announced."""
+
 _EXPIRING = frozenset({CacheStatus.AVAILABLE, CacheStatus.UNAVAILABLE, CacheStatus.FAILED})
 """What the cloud may still say of a cache whose retention is over."""
 
 
 def follow(resource: ImageCache, observation: Observation, facts: Facts, now: datetime, policy: Policy) -> Decision:
-    """Decide for an object that lives: show what the cloud says of its cache."""
+    """Decide for an object that binds and lives: show what the cloud says of its cache."""
     if not resource.has_finalizer:
         return Decision(AddFinalizer(), resource.status, in_motion=True)
-    if (refusal := _refusal(resource, facts)) is not None:
-        return _show(resource, facts, now, refusal)
+    if (refused := refusal(resource, facts)) is not None:
+        return show(resource, facts, now, refused)
     match observation:
         case Present():
-            status = sighted(resource.status, observation)
-            verdict = cache_verdict(observation.cache, now=now, observe_only=resource.spec.observe_only)
-            moving = verdict.reason in {Reason.CREATING, Reason.DELETING}
-            expires = observation.cache.expires_at
-            requeue = (expires - now).total_seconds() if expires is not None and expires > now else None
-            return _show(resource, facts, now, verdict, status=status, in_motion=moving, requeue_after=requeue)
+            return show_cache(resource, observation.cache, facts, now, sighted(resource.status, observation))
         case Absent() | Unlisted():
             status = resource.status.model_copy(update={"cache_status": None, "cache_message": None})
-            return _show(resource, facts, now, _absent(resource, now), status=status)
+            return show(resource, facts, now, absent(resource, now), status=status)
         case Unknown():
-            return _unknown(resource, facts, now, policy, observation.trouble)
+            return unknown(resource, facts, now, policy, observation.trouble)
         case Awaited():
-            return _awaited(resource, facts, now, observation.look)
+            return awaited(resource, facts, now, observation.look)
         case _:
             assert_never(observation)
+
+
+def show_cache(resource: ImageCache, cache: Cache, facts: Facts, now: datetime, status: ImageCacheStatus) -> Decision:
+    """Show a cache that is there as the cloud describes it, and announce its end."""
+    verdict = cache_verdict(cache, now=now, observe_only=resource.spec.observe_only)
+    moving = verdict.reason in {Reason.CREATING, Reason.DELETING}
+    decision = show(resource, facts, now, verdict, status=status, in_motion=moving)
+    expires = cache.expires_at
+    if expires is None or expires <= now:
+        return decision
+    told = expires - EXPIRY_NOTICE
+    if told > now:
+        return replace(decision, requeue_after=(told - now).total_seconds())
+    note = Note(Reason.EXPIRED, f"The cache's retention ends at {format_time(expires)}.", warning=True)
+    return replace(
+        decision,
+        requeue_after=(expires - now).total_seconds(),
+        note=None if facts.expiry_told == expires else note,
+    )
 
 
 def cache_verdict(cache: Cache, *, now: datetime, observe_only: bool) -> Verdict:
@@ -91,13 +112,8 @@ def cache_verdict(cache: Cache, *, now: datetime, observe_only: bool) -> Verdict
             return Verdict(Reason.UNKNOWN_STATUS, f"The cloud says {cache.status!r}, a word that is not known here.")
 
 
-def _refusal(resource: ImageCache, facts: Facts) -> Verdict | None:
+def refusal(resource: ImageCache, facts: Facts) -> Verdict | None:
     """Why the cloud is not even looked at for this object."""
-    if resource.spec.images is not None:
-        return Verdict(
-            Reason.REQUEST_REJECTED,
-            "Creating caches is not in this version; bind to an existing cache with spec.imageCacheID or spec.name.",
-        )
     if facts.obstacle is not None:
         return facts.obstacle
     if (conflict := moved(resource.status.seen_by, facts.identity)) is not None:
@@ -111,7 +127,8 @@ def _refusal(resource: ImageCache, facts: Facts) -> Verdict | None:
     return None
 
 
-def _absent(resource: ImageCache, now: datetime) -> Verdict:
+def absent(resource: ImageCache, now: datetime) -> Verdict:
+    """What to say of a cache that is not there."""
     status, spec = resource.status, resource.spec
     if status.expires_at is not None and status.expires_at <= now:
         return Verdict(Reason.EXPIRED, "The cache's retention is over, and the cloud has deleted it.")
@@ -120,22 +137,30 @@ def _absent(resource: ImageCache, now: datetime) -> Verdict:
         return Verdict(Reason.NOT_FOUND, f"There is no cache named {spec.name}; bind to one that exists.")
     if status.seen_by is None:
         return Verdict(Reason.NOT_FOUND, f"There is no cache {cache_id}; bind to one that exists.")
+    if resource.creates:
+        return Verdict(
+            Reason.NOT_FOUND,
+            f"Cache {cache_id} has vanished from the cloud; it is created anew with NotFound in spec.recreateOn, or "
+            f"with the annotation {RECREATE_ANNOTATION}.",
+        )
     return Verdict(
         Reason.NOT_FOUND, f"Cache {cache_id} has vanished from the cloud; this object stays bound to that id alone."
     )
 
 
-def _unknown(resource: ImageCache, facts: Facts, now: datetime, policy: Policy, trouble: Trouble) -> Decision:
+def unknown(resource: ImageCache, facts: Facts, now: datetime, policy: Policy, trouble: Trouble) -> Decision:
+    """Show that the cloud could not be looked at; passing trouble lets a True Ready be for a while."""
     verdict = Verdict(Reason(trouble.kind.value), trouble.message, unknown=trouble.passing)
     ready = resource.status.condition(READY)
     remaining = policy.stalled_after - facts.since_good_look
     if trouble.passing and ready is not None and ready.status == "True" and remaining > 0:
         # What was good a moment ago is most likely still good: passing trouble must not flap Ready.
         return Decision(Nothing(), resource.status, requeue_after=remaining)
-    return _show(resource, facts, now, verdict)
+    return show(resource, facts, now, verdict)
 
 
-def _awaited(resource: ImageCache, facts: Facts, now: datetime, look: Look) -> Decision:
+def awaited(resource: ImageCache, facts: Facts, now: datetime, look: Look) -> Decision:
+    """Wait for a look; a status that was shown before stays."""
     cache_id = resource.status.image_cache_id or resource.spec.image_cache_id
     action: Action = Confirm(cache_id) if look is Look.GET and cache_id is not None else Nothing()
     if resource.status.condition(READY) is not None:
@@ -143,10 +168,10 @@ def _awaited(resource: ImageCache, facts: Facts, now: datetime, look: Look) -> D
     if facts.waiting < PATIENCE:
         return Decision(action, resource.status, requeue_after=PATIENCE - facts.waiting, in_motion=True)
     verdict = Verdict(Reason.CLOUD_UNAVAILABLE, "The cloud has not answered yet.", unknown=True)
-    return _show(resource, facts, now, verdict, action=action, in_motion=True)
+    return show(resource, facts, now, verdict, action=action, in_motion=True)
 
 
-def _show(
+def show(
     resource: ImageCache,
     facts: Facts,
     now: datetime,
@@ -157,6 +182,7 @@ def _show(
     in_motion: bool = False,
     requeue_after: float | None = None,
 ) -> Decision:
+    """The decision that shows a verdict, and does no more unless an action is given."""
     status = resource.status if status is None else status
     return Decision(
         action or Nothing(),

@@ -129,6 +129,11 @@ class Looks:
         """How many caches the newest good LIST had."""
         return len(self._listing.by_id) if self._listing is not None else 0
 
+    @property
+    def listed_at(self) -> float:
+        """When the newest good LIST began; minus infinity before the first."""
+        return self._listing.begun if self._listing is not None else float("-inf")
+
     def since_good(self, cache_id: str | None = None) -> float:
         """Seconds since the cloud last gave a usable answer (about that cache); since the start when it never did."""
         lost = self._unlisted.get(cache_id or "", self._good)
@@ -165,18 +170,24 @@ class Looks:
     def _absence(self, cache_id: str, since: float) -> Observation:
         """Absent takes both: a LIST that lacks the id, and the cloud's own 404 to a GET, by one identity."""
         listing, got = self._listing, self._got.get(cache_id)
+        # A 404 from before a LIST that had the cache says nothing of now.
+        since = max(since, self._unlisted.get(cache_id, float("-inf")))
         if listing is None or listing.begun < since or cache_id in listing.by_id:
             return Awaited(Look.LIST)
         if got is None or got.begun < since or got.result is not None or got.identity != listing.identity:
             return Awaited(Look.GET)
         return Absent(listing.identity)
 
-    def observe_name(self, name: str, *, not_before: float) -> Observation:
-        """What a LIST that did not begin before `not_before` says of a cache with that name."""
+    def observe_name(self, name: str, *, not_before: float, strict: bool = False) -> Observation:
+        """What a LIST that did not begin before `not_before` says of a cache with that name.
+
+        An older one may show the cache, but for `strict`: who has had a cache of that name must not take the old one
+        for the new one.
+        """
         listing, failed = self._listing, self._failed
         if failed is not None and failed.begun >= not_before:
             return Unknown(failed.trouble)
-        if listing is None:
+        if listing is None or (strict and listing.begun < not_before):
             return Awaited(Look.LIST)
         if (cache := listing.by_name.get(name)) is not None:
             return Present(cache, listing.identity, listing.begun)

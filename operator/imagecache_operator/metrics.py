@@ -31,6 +31,7 @@ OTHER = "Other"
 _OPERATIONS = {
     Operation.LIST: "ListImageCaches",
     Operation.GET: "ShowImageCache",
+    Operation.CREATE: "CreateImageCache",
     Operation.DELETE: "DeleteImageCache",
     Operation.PROJECT: "ListProjects",
     Operation.TOKEN: "CreateToken",

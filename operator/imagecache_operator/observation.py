@@ -35,6 +35,8 @@ class Cache:
     retention_days: int = 0
     size_gib: int | None = None
     images: tuple[str, ...] = ()
+    cluster_id: str | None = None
+    pull_secrets: tuple[str, ...] = ()
 
     @property
     def expires_at(self) -> datetime | None:

@@ -15,12 +15,15 @@ class Defaults:
     """What holds where the spec is silent, and whom the operator's own credentials serve (None: everybody).
 
     `trouble` says why the credentials, which may name region and project, cannot be read; None when they can.
+    `cluster_id` builds caches whose objects name none; `pull_secret_namespaces` may be named beside an object's own.
     """
 
     region: str | None = None
     project_id: str | None = None
     namespaces: frozenset[str] | None = None
     trouble: str | None = None
+    cluster_id: str | None = None
+    pull_secret_namespaces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,13 @@ from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.calls import CloudCalls
 from imagecache_operator.clock import Clock
-from imagecache_operator.conditions import READY
+from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.conditions import READY, Reason
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decide import decide
 from imagecache_operator.decision import (
     AddFinalizer,
+    AwaitRoom,
     Confirm,
     Crd,
     Decision,
@@ -31,15 +33,16 @@ from imagecache_operator.decision import (
     QueueWrite,
     ReadCrd,
     Release,
+    RequestCreation,
     RequestDeletion,
 )
 from imagecache_operator.events import Events
-from imagecache_operator.gathering import Gatherer, View
+from imagecache_operator.gathering import Gatherer, View, next_write
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
 from imagecache_operator.looks import Change
 from imagecache_operator.metrics import Metrics
-from imagecache_operator.observation import Awaited, Unknown
+from imagecache_operator.observation import Awaited, Look, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
 from imagecache_operator.status import ImageCacheStatus
 from imagecache_operator.store import Store, cache_id_of
@@ -50,8 +53,8 @@ from imagecache_operator.workqueue import WorkQueue
 CRD_RETRY = 2.0
 """Seconds before an unreadable CRD is read again."""
 
-DELETIONS_FIRST = 0
-"""Priority of deletions with the write limiter; creations come after them."""
+DELETIONS_FIRST, THEN_CREATIONS = 0, 1
+"""Priorities with the write limiter."""
 
 TELLERS_MAX = 2
 """Writes in flight that only tell something, so that intents and finalizers go first in a crowd."""
@@ -186,8 +189,11 @@ class Reconciler:
         now = self._clock.now()
         for resource in self.store:
             deletion, seen_by = resource.status.deletion, resource.status.seen_by
-            if deletion is not None and deletion.requested_at is not None and seen_by is not None:
-                self._accounts.limiter_at(seen_by).occupy((now - deletion.requested_at).total_seconds())
+            if seen_by is None:
+                continue
+            for write in (deletion, resource.status.creation):
+                if write is not None and write.requested_at is not None:
+                    self._accounts.limiter_at(seen_by).occupy((now - write.requested_at).total_seconds())
 
     def _note(self, resource: ImageCache) -> bool:
         """Keep the version when it is news; objects whose claims it touches are looked at again, too."""
@@ -200,6 +206,12 @@ class Reconciler:
             if tracked is not None:
                 self._gatherer.leave(resource.key, tracked)
             tracked = self._tracked[resource.key] = Tracked(resource.uid, first_seen=monotonic)
+        replaced = former.status.image_cache_id if former is not None else None
+        if replaced is not None and resource.status.image_cache_id is None and tracked.account is not None:
+            tracked.account.forget(replaced)
+        if former is not None and former.spec != resource.spec:
+            # What the cloud refused of the former spec says nothing of this one.
+            tracked.trouble, tracked.failures = None, 0
         asked = tracked.reconcile_seen
         tracked.notice(resource, now=self._clock.now(), monotonic=monotonic)
         if (
@@ -218,10 +230,12 @@ class Reconciler:
         self.queue.reset_backoff(key)
         if tracked.account is not None:
             tracked.account.hurry()
+        if tracked.quota is not None:
+            tracked.quota.doubt()
 
     def _wake_rivals(self, resource: ImageCache) -> None:
         cache_id = cache_id_of(resource)
-        names = {resource.status.name, resource.spec.name} - {None}
+        names = {resource.status.name, resource.cloud_name} - {None}
         for key in self.store.concerned([cache_id] if cache_id else [], [name for name in names if name]):
             if key != resource.key:
                 self.queue.mark_due(key)
@@ -241,6 +255,8 @@ class Reconciler:
                 for key in self.store.concerned(change.ids, change.names)
                 if (tracked := self._tracked.get(key)) is not None and tracked.account is account
             }
+        if account.identity is not None:
+            keys = keys | set(self._accounts.quota(account.identity.location).hopeful(account.quota_used))
         for key in keys:
             self.queue.mark_due(key)
 
@@ -301,9 +317,12 @@ class Reconciler:
         return CRD_RETRY
 
     def _ask_for_slot(self, view: View) -> bool:
-        limiter, deleted_at = view.tracked.limiter, view.resource.deleted_at
+        resource, limiter = view.resource, view.tracked.limiter
         assert limiter is not None
-        return limiter.request(view.resource.key, (DELETIONS_FIRST, deleted_at or datetime.max.replace(tzinfo=UTC)))
+        if next_write(resource) is Operation.CREATE:
+            return limiter.request(resource.key, (THEN_CREATIONS, resource.created_at))
+        # The old cache of a replacement goes after all objects that are being deleted.
+        return limiter.request(resource.key, (DELETIONS_FIRST, resource.deleted_at or datetime.max.replace(tzinfo=UTC)))
 
     # --- act
 
@@ -320,18 +339,21 @@ class Reconciler:
             case RequestDeletion():
                 await self._write_status(view, decision.status)
                 self._calls.delete(key, tracked, action.cache_id)
+            case RequestCreation():
+                await self._write_status(view, decision.status)
+                self._calls.create(key, tracked, action.desired)
             case Confirm():
                 self._calls.get(key, tracked, action.cache_id)
                 return await self._tell(view, decision)
-            case Nothing() | QueueWrite() | ReadCrd():
+            case Nothing() | QueueWrite() | AwaitRoom() | ReadCrd():
                 return await self._tell(view, decision)
             case _:
                 assert_never(action)
-        return self._requeue_after(tracked, decision)
+        return self._requeue_after(view, decision)
 
     async def _tell(self, view: View, decision: Decision) -> float | None:
         """Write a status on which nothing depends, in its turn; what is learnt until then is told with it."""
-        requeue_after = self._requeue_after(view.tracked, decision)
+        requeue_after = self._requeue_after(view, decision)
         if (
             decision.status != view.resource.status
             and not view.tracked.ghost
@@ -339,13 +361,22 @@ class Reconciler:
         ):
             return None if requeue_after is None else max(requeue_after, TELL_RETRY)
         await self._write_status(view, decision.status)
+        if decision.note is not None:
+            self._events.post(view.resource, decision.note)
+            if decision.note.reason == Reason.EXPIRED:
+                view.tracked.expiry_told = decision.status.expires_at
         return requeue_after
 
     def _attend(self, view: View, decision: Decision) -> None:
         """Tell account and limiter what this object waits for."""
         key, tracked = view.resource.key, view.tracked
-        if not isinstance(decision.action, QueueWrite | RequestDeletion) and tracked.limiter is not None:
+        if (
+            not isinstance(decision.action, QueueWrite | RequestDeletion | RequestCreation)
+            and tracked.limiter is not None
+        ):
             tracked.limiter.withdraw(key)
+        if not isinstance(decision.action, QueueWrite | AwaitRoom | RequestCreation) and tracked.quota is not None:
+            tracked.quota.withdraw(key)
         if tracked.account is None:
             return
         tracked.account.set_moving(key, decision.in_motion)
@@ -354,14 +385,17 @@ class Reconciler:
         awaits = isinstance(view.observation, Awaited | Unknown) and not isinstance(decision.action, Confirm)
         if asked or awaits:
             self._expecting.setdefault(tracked.account, (tracked.account.list_begun, set()))[1].add(key)
+        if view.observation == Awaited(Look.LIST) and next_write(view.resource) is Operation.CREATE:
+            tracked.account.nudge(tracked.first_look_after)
 
-    def _requeue_after(self, tracked: Tracked, decision: Decision) -> float | None:
+    def _requeue_after(self, view: View, decision: Decision) -> float | None:
         """The decision's own time, or sooner when an obstacle to writing ends."""
+        tracked, write = view.tracked, next_write(view.resource)
         times = [] if decision.requeue_after is None else [decision.requeue_after]
         if tracked.trouble is not None:
             times.append(max(tracked.trouble.until - self._clock.monotonic(), 0.0))
-        elif tracked.account is not None and tracked.account.write_trouble() is not None:
-            times.append(tracked.account.write_opens_in())
+        elif tracked.account is not None and tracked.account.write_trouble(write) is not None:
+            times.append(tracked.account.write_opens_in(write))
         return min(times, default=None)
 
     def _keep(self, body: dict[str, Any]) -> ImageCache:
@@ -375,7 +409,7 @@ class Reconciler:
         resource, tracked = view.resource, view.tracked
         patch = status_patch(resource, status)
         if patch is not None:
-            answer = view.facts.answer
+            answer, created = view.facts.answer, view.facts.create_answer
             if tracked.ghost:
                 self._note(resource.with_status(status))
                 tracked.answer = None
@@ -383,6 +417,8 @@ class Reconciler:
             self._keep(await self._kubernetes.patch_status(resource.key, patch))
             if tracked.answer is answer:
                 tracked.answer = None
+            if tracked.created_answer is created:
+                tracked.created_answer = None
             before, after = resource.status.condition(READY), status.condition(READY)
             if after is not None and (before is None or before.reason != after.reason):
                 stalled = status.condition("Stalled") is not None

@@ -193,7 +193,13 @@ class Settings(BaseModel):
     def defaults(self) -> Defaults:
         """What holds where an object's spec is silent."""
         serve = self.own_credentials_namespaces
-        return Defaults(self.region, self.project_id, None if serve is None else frozenset(serve))
+        return Defaults(
+            self.region,
+            self.project_id,
+            None if serve is None else frozenset(serve),
+            cluster_id=self.cluster_id,
+            pull_secret_namespaces=frozenset(self.pull_secret_namespaces),
+        )
 
 
 def variable_of(name: str) -> str:

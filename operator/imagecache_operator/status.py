@@ -61,7 +61,7 @@ class Creation(Model):
 
     @property
     def open(self) -> bool:
-        """Whether it may have made a cache whose id is not known."""
+        """Whether it may have made a cache whose id is not known; also after a 2xx that did not tell the id."""
         return self.answer in {None, CreationAnswer.LOST}
 
 

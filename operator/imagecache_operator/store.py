@@ -35,6 +35,11 @@ def _age(resource: ImageCache) -> tuple[datetime, str]:
     return resource.created_at, resource.uid
 
 
+def _claim_to_name(resource: ImageCache) -> tuple[bool, datetime, str]:
+    """Whoever has asked for a cache of that name comes before whoever is merely older."""
+    return resource.status.creation is None, *_age(resource)
+
+
 class Store:
     """All objects of the cluster that are served here."""
 
@@ -43,6 +48,8 @@ class Store:
         self._claims: defaultdict[Claim, set[Key]] = defaultdict(set)
         self._by_id: defaultdict[str, set[Key]] = defaultdict(set)
         self._by_name: defaultdict[str, set[Key]] = defaultdict(set)
+        # Of objects that create, whether they have a cache or not.
+        self._by_wanted_name: defaultdict[str, set[Key]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -102,6 +109,23 @@ class Store:
         ours = sees and not resource.spec.observe_only and _age(resource) < _age(oldest)
         return None if ours else oldest.key
 
+    def name_holder(self, resource: ImageCache, rivals: Iterable[Key]) -> Key | None:
+        """The object that holds the name which this one wants for its cache, when it is not this one.
+
+        Args:
+            resource: the object that asks; one that creates.
+            rivals: the others that want that name in that location.
+        """
+        claims = [self._objects[key] for key in rivals if key != resource.key]
+        first = min(claims, key=_claim_to_name, default=None)
+        if first is None or _claim_to_name(resource) < _claim_to_name(first):
+            return None
+        return first.key
+
+    def wanting(self, name: str) -> set[Key]:
+        """The objects that create a cache of that name, wherever."""
+        return set(self._by_wanted_name.get(name, ()))
+
     def concerned(self, ids: Iterable[str], names: Iterable[str]) -> set[Key]:
         """The objects that stand for those ids, or that look for those names."""
         keys: set[Key] = set()
@@ -116,16 +140,20 @@ class Store:
             self._claims[claim].add(resource.key)
         if (cache_id := cache_id_of(resource)) is not None:
             self._by_id[cache_id].add(resource.key)
-        elif resource.spec.name is not None:
-            self._by_name[resource.spec.name].add(resource.key)
+        elif resource.cloud_name is not None:
+            self._by_name[resource.cloud_name].add(resource.key)
+        if resource.creates and resource.cloud_name is not None:
+            self._by_wanted_name[resource.cloud_name].add(resource.key)
 
     def _unindex(self, resource: ImageCache) -> None:
         if (claim := claim_of(resource)) is not None:
             _discard(self._claims, claim, resource.key)
         if (cache_id := cache_id_of(resource)) is not None:
             _discard(self._by_id, cache_id, resource.key)
-        elif resource.spec.name is not None:
-            _discard(self._by_name, resource.spec.name, resource.key)
+        elif resource.cloud_name is not None:
+            _discard(self._by_name, resource.cloud_name, resource.key)
+        if resource.creates and resource.cloud_name is not None:
+            _discard(self._by_wanted_name, resource.cloud_name, resource.key)
 
 
 def _discard(index: defaultdict[_Entry, set[Key]], entry: _Entry, key: Key) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imagecache_operator.account import Account
-from imagecache_operator.answers import DeleteAnswer
+from imagecache_operator.answers import CreateAnswer, DeleteAnswer
 from imagecache_operator.decision import Crd
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble
+from imagecache_operator.quota import Quota
 
 NEVER = float("-inf")
 
@@ -39,7 +40,12 @@ class Tracked:
             nothing.
         answer: of the newest DELETE, while it is not in the status yet.
         crd, crd_read: what the CRD said, and when that look began.
-        deleting, getting: calls in flight.
+        deleting, creating, getting: calls in flight.
+        created_answer: of the newest POST, while it is not in the status yet.
+        creation_anchor: as `anchor`, for `creation.requestedAt`.
+        posted_at: when the last POST was answered or given up.
+        quota: the room of the object's location.
+        expiry_told: the expiry that an Event has announced.
         trouble, failures: of DELETEs that were certainly not carried out.
         reconcile_seen: the newest reconcile annotation, and when it was first seen.
         ever_held: whether any version that was seen carried our finalizer.
@@ -56,6 +62,12 @@ class Tracked:
     answer: DeleteAnswer | None = None
     crd: Crd = Crd.UNREAD
     deleting: asyncio.Task[None] | None = None
+    creating: asyncio.Task[None] | None = None
+    created_answer: CreateAnswer | None = None
+    creation_anchor: tuple[datetime, float] | None = None
+    posted_at: float = NEVER
+    quota: Quota | None = None
+    expiry_told: datetime | None = None
     getting: asyncio.Task[None] | None = None
     trouble: WriteTrouble | None = None
     failures: int = 0
@@ -71,12 +83,11 @@ class Tracked:
         self.ever_held = self.ever_held or resource.has_finalizer
         if resource.deleting and self.deletion_seen is None:
             self.deletion_seen = monotonic
-        deletion = resource.status.deletion
+        deletion, creation = resource.status.deletion, resource.status.creation
         requested = deletion.requested_at if deletion is not None else None
-        if requested is None:
-            self.anchor = None
-        elif self.anchor is None or self.anchor[0] != requested:
-            self.anchor = (requested, monotonic - max((now - requested).total_seconds(), 0.0))
+        self.anchor = _anchored(self.anchor, requested, now, monotonic)
+        posted = creation.requested_at if creation is not None else None
+        self.creation_anchor = _anchored(self.creation_anchor, posted, now, monotonic)
         asked = resource.reconcile_requested
         if asked is not None and (self.reconcile_seen is None or self.reconcile_seen[0] != asked):
             self.reconcile_seen = (asked, monotonic)
@@ -85,7 +96,25 @@ class Tracked:
         """Seconds since the last DELETE was asked for, or went out after it had waited for its turn; 0 without one."""
         return monotonic - max(self.anchor[1], self.sent_at) if self.anchor is not None else 0.0
 
+    def since_creation(self, monotonic: float) -> float:
+        """Seconds since the last POST was asked for, or answered when that was here; 0 without one."""
+        return monotonic - max(self.creation_anchor[1], self.posted_at) if self.creation_anchor is not None else 0.0
+
+    @property
+    def first_look_after(self) -> float:
+        """Looks that began earlier say nothing of a name: the object, or its last write, was not there yet."""
+        return max(self.since, self.write_answered, self.posted_at)
+
     @property
     def since(self) -> float:
         """When the phase that the object is in was first seen: its life, or its deletion."""
         return self.first_seen if self.deletion_seen is None else self.deletion_seen
+
+
+def _anchored(
+    known: tuple[datetime, float] | None, requested: datetime | None, now: datetime, monotonic: float
+) -> tuple[datetime, float] | None:
+    """A time of the status and when that was on the monotonic clock; what is known already stays."""
+    if requested is None or (known is not None and known[0] == requested):
+        return known if requested is not None else None
+    return requested, monotonic - max((now - requested).total_seconds(), 0.0)

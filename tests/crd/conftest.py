@@ -115,14 +115,6 @@ def shipped(control_plane: ControlPlane, crd_namespace: str) -> Api:
     return api
 
 
-@pytest.fixture(scope="session")
-def creating(control_plane: ControlPlane, crd_namespace: str) -> Api:
-    """The CRD without the rule that refuses `images`: what lies behind that rule must be right already."""
-    api = Api(control_plane, "creating.example.com", crd_namespace)
-    api.install(crd(serve_creation=True))
-    return api
-
-
 @pytest.fixture
 def variant(control_plane: ControlPlane, crd_namespace: str) -> Callable[[], Api]:
     """A group for a CRD of the test's own."""

@@ -14,7 +14,7 @@ import pytest
 
 from imagecache_controlplane import kubectl_path
 from imagecache_operator.crd import crd, crd_yaml
-from imagecache_operator.crd_rules import CREATION_NOT_SERVED, OVERLAYS, ROOT_RULES, SPEC_RULES
+from imagecache_operator.crd_rules import OVERLAYS, ROOT_RULES, SPEC_RULES
 from imagecache_playground.processes import wait_for
 
 FILE = Path(__file__).resolve().parents[2] / "crds" / "cce.huaweicloud.com_imagecaches.yaml"
@@ -147,8 +147,8 @@ def test_every_overlay_meets_a_field() -> None:
 
 def test_every_rule_says_what_to_do() -> None:
     """Each message is one sentence that names a way out, and no two are alike."""
-    messages = [rule.message for rule in (CREATION_NOT_SERVED, *SPEC_RULES, *ROOT_RULES)]
-    assert len(set(messages)) == len(messages) == 17
+    messages = [rule.message for rule in (*SPEC_RULES, *ROOT_RULES)]
+    assert len(set(messages)) == len(messages) == 16
     ways_out = ("remove it", "delete this object", "bind an existing", "choose another")
     assert [message for message in messages if not any(way in message for way in ways_out)] == []
 
@@ -199,16 +199,16 @@ def test_columns(shipped: Any, kubectl: Kubectl) -> None:
         shipped.delete(name)
 
 
-def test_size_column_of_an_object_that_creates(creating: Any, tmp_path: Path) -> None:
+def test_size_column_of_an_object_that_creates(shipped: Any, tmp_path: Path) -> None:
     """SIZE is the size that was asked for."""
-    name = creating.create({"images": ["nginx"], "sizeGiB": 40}, name="sized")["metadata"]["name"]
+    name = shipped.create({"images": ["nginx"], "sizeGiB": 40}, name="sized")["metadata"]["name"]
     try:
-        kubectl = Kubectl(creating.plane.kubeconfig, tmp_path)
-        wide = kubectl("get", f"imagecaches.{creating.group}", name, "-n", creating.namespace, "-o", "wide")
+        kubectl = Kubectl(shipped.plane.kubeconfig, tmp_path)
+        wide = kubectl("get", f"imagecaches.{shipped.group}", name, "-n", shipped.namespace, "-o", "wide")
         head, line = wide.splitlines()
         assert line[head.index("SIZE") :].split()[0] == "40"
     finally:
-        creating.delete(name)
+        shipped.delete(name)
 
 
 def test_names(shipped: Any) -> None:

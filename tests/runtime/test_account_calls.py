@@ -73,8 +73,8 @@ async def test_a_closed_gate_answers_for_the_cloud(started: Started) -> None:
     await pass_time(1)
     assert await started.account.delete(ID, lambda: True) == NotDone(refused)
     assert started.client.count(DELETE) == 0
-    assert started.account.write_trouble() == refused
-    assert 298 < started.account.write_opens_in() <= 300
+    assert started.account.write_trouble(DELETE) == refused
+    assert 298 < started.account.write_opens_in(DELETE) <= 300
 
 
 async def test_without_a_session_nothing_is_called(started: Started) -> None:
@@ -83,7 +83,11 @@ async def test_without_a_session_nothing_is_called(started: Started) -> None:
     await pass_time(0.5)
     await started.account.get(ID)
     assert await started.account.delete(ID, lambda: True) is None
-    assert (started.client.calls, started.account.write_trouble(), started.account.write_opens_in()) == ([], None, 0.0)
+    assert (started.client.calls, started.account.write_trouble(DELETE), started.account.write_opens_in(DELETE)) == (
+        [],
+        None,
+        0.0,
+    )
     assert started.account.identity is None
 
 
@@ -94,12 +98,12 @@ async def test_a_delete_without_an_answer_proves_no_permission(started: Started,
     for cache_id in (ID, OTHER_ID):
         started.client.answers.append(NotDone(FORBIDDEN))
         await started.account.delete(cache_id, lambda: True)
-    assert started.account.write_trouble() == FORBIDDEN
+    assert started.account.write_trouble(DELETE) == FORBIDDEN
     await pass_time(301)
     if answer is not None:
         started.client.answers.append(answer)
     assert await started.account.delete(ID, lambda: answer is not None) == answer
-    assert started.account.write_trouble() == FORBIDDEN
+    assert started.account.write_trouble(DELETE) == FORBIDDEN
     await pass_time(301)
     assert isinstance(await started.account.delete(ID, lambda: True), Accepted)
-    assert started.account.write_trouble() is None
+    assert started.account.write_trouble(DELETE) is None

@@ -1,4 +1,4 @@
-"""The image cache calls of CCE as three verbs. No retries here: what comes next is decided elsewhere.
+"""The image cache calls of CCE as four verbs. No retries here: what comes next is decided elsewhere.
 
 None of the verbs raises for anything that the cloud or the network does. A DELETE MUST be sent once at most per call;
 the others go out a second time when their token had ended.
@@ -8,15 +8,27 @@ Facts: cce-api sections 1, 3 and 4.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import httpx
 
-from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
+from imagecache_operator.answers import (
+    Accepted,
+    CreateAnswer,
+    Created,
+    DeleteAnswer,
+    Gone,
+    Lost,
+    NotCreated,
+    NotDone,
+    Refusal,
+    Refused,
+)
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.auth import TokenEndedError
 from imagecache_operator.cloud.credentials import CredentialsError
@@ -25,10 +37,12 @@ from imagecache_operator.cloud.iam import IamError
 from imagecache_operator.cloud.responses import (
     clip,
     is_error,
+    read_created_id,
     read_error,
     read_json,
     read_list,
     read_one,
+    refusal_of,
     request_id,
     retry_after,
     trouble_of,
@@ -167,6 +181,32 @@ class CloudClient:
             case _:
                 return NotDone(self._trouble(Operation.DELETE, response), request)
 
+    async def create(self, body: Mapping[str, Any]) -> CreateAnswer:
+        """Ask for a cache. Any 2xx counts as accepted, whatever the body (cce-api section 1)."""
+        try:
+            response = await self._call(Operation.CREATE, "POST", PATH, body)
+        except TokenEndedError:
+            message = "The cloud does not take the token any more. The POST goes again with a fresh one."
+            return TokenEnded(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message))
+        if isinstance(response, _NoAnswer):
+            trouble = response.trouble
+            return Lost(trouble.message) if response.sent else NotDone(trouble)
+        request = request_id(response)
+        if response.is_success:
+            return Created(read_created_id(response), request)
+        error = read_error(response)
+        match response.status_code:
+            case status if status >= 500 or status in {408, 425}:
+                return Lost(str(error), request)
+            case 400 | 403 | 409 | 422 if refusal_of(error) is not Refusal.OTHER:
+                return NotCreated(refusal_of(error), str(error), request)
+            case 400 | 409 | 422 | 423:
+                return NotCreated(Refusal.OTHER, str(error), request)
+            case 404 if error.own_404:
+                return NotCreated(Refusal.OTHER, str(error), request)
+            case _:
+                return NotDone(self._trouble(Operation.CREATE, response), request)
+
     def _trouble(self, operation: Operation, response: httpx.Response) -> Trouble:
         trouble = trouble_of(read_error(response), who=self._who, action=operation.value)
         wait = retry_after(response, self._clock.now())
@@ -180,14 +220,16 @@ class CloudClient:
             TroubleKind.ENDPOINT_INVALID, "The answer is not CCE's (no JSON): check region, endpoint and proxies."
         )
 
-    async def _call(self, operation: Operation, method: str, path: str) -> httpx.Response | _NoAnswer:
+    async def _call(
+        self, operation: Operation, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> httpx.Response | _NoAnswer:
         """Raises TokenEndedError, for writes only."""
         started = self._clock.monotonic()
         outcome = "error"
         departure = _Departure(self._auth)
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._send(method, path, departure)
+                response = await self._send(method, path, body, departure)
             outcome = str(response.status_code)
             return response
         except TokenEndedError:
@@ -210,10 +252,11 @@ class CloudClient:
         finally:
             self._meter(operation, outcome, self._clock.monotonic() - started)
 
-    async def _send(self, method: str, path: str, auth: httpx.Auth) -> httpx.Response:
+    async def _send(self, method: str, path: str, body: Mapping[str, Any] | None, auth: httpx.Auth) -> httpx.Response:
         request = self._http.build_request(
             method,
             self._endpoint + path,
+            json=body,
             headers={"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
         )
         return await fetch(self._http, request, auth)

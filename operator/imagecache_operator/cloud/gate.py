@@ -41,6 +41,7 @@ class Operation(StrEnum):
 
     LIST = "cce:imageCache:list"
     GET = "cce:imageCache:get"
+    CREATE = "cce:imageCache:create"
     DELETE = "cce:imageCache:delete"
     PROJECT = "iam:projects:listProjects"
     TOKEN = "iam:tokens:create"  # noqa: S105 (the name of an action)

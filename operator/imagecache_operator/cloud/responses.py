@@ -17,7 +17,9 @@ from typing import Any
 
 import httpx
 
+from imagecache_operator.answers import Refusal
 from imagecache_operator.observation import Cache, CacheStatus, Trouble, TroubleKind, parse_cloud_time
+from imagecache_operator.spec import CACHE_ID_PATTERN
 
 MESSAGE_BYTES_MAX = 1024
 """Bytes of the cloud's own words that are kept; they end in status and events."""
@@ -25,6 +27,7 @@ MESSAGE_BYTES_MAX = 1024
 RETRY_AFTER_MAX = 3600.0
 """Seconds; a longer Retry-After is a mistake of somebody's clock."""
 
+_CACHE_ID = re.compile(CACHE_ID_PATTERN)
 _GATEWAY_CODE = re.compile(r"^(?:APIGW|APIG)\.", re.IGNORECASE)
 _ERROR_KEYS = frozenset(
     {
@@ -98,6 +101,18 @@ def _code_and_message(body: Mapping[str, Any]) -> tuple[str, str]:
     code = body.get("error_code") or body.get("errorCode")
     message = body.get("error_msg") or body.get("errorMessage") or body.get("errorMsg") or body.get("message")
     return clip(code, 64), clip(message)
+
+
+def refusal_of(error: CloudError) -> Refusal:
+    """Why CCE refused a POST. No code is known for either cause (cce-api sections 2 and 4.2), so the words decide."""
+    words = f"{error.code} {error.message}".lower()
+    if _GATEWAY_CODE.match(error.code):
+        return Refusal.OTHER
+    if "quota" in words or "exceed" in words:
+        return Refusal.QUOTA
+    if error.status == 409 or "already exist" in words or "duplicate" in words:
+        return Refusal.NAME_TAKEN
+    return Refusal.OTHER
 
 
 def trouble_of(error: CloudError, *, who: str, action: str, api: str = "image cache API") -> Trouble:
@@ -185,7 +200,8 @@ def read_cache(item: object) -> Cache | None:
     cache_id, status = item.get("id"), item.get("status")
     if not isinstance(cache_id, str) or not cache_id or not isinstance(status, str) or not status:
         return None
-    images = item.get("images")
+    config = item.get("building_config")
+    building: Mapping[str, Any] = config if isinstance(config, dict) else {}
     return Cache(
         id=cache_id,
         name=clip(item.get("name"), 128),
@@ -194,8 +210,24 @@ def read_cache(item: object) -> Cache | None:
         created_at=parse_cloud_time(item.get("created_at")),
         retention_days=_integer(item.get("retention_days"), 0, 10000) or 0,
         size_gib=_integer(item.get("image_cache_size"), 0, 2**31),
-        images=tuple(image for image in images if isinstance(image, str)) if isinstance(images, list) else (),
+        images=_texts(item.get("images")),
+        cluster_id=cluster if isinstance(cluster := building.get("cluster"), str) else None,
+        pull_secrets=_texts(building.get("image_pull_secrets")),
     )
+
+
+def read_created_id(response: httpx.Response) -> str | None:
+    """The id in the answer to a POST; None where it cannot be told (then the cache is looked up by its name)."""
+    body = read_json(response)
+    if not isinstance(body, dict) or is_error(body):
+        return None
+    cache = body.get("image_cache")
+    cache_id = cache.get("id") if isinstance(cache, dict) else None
+    return cache_id if isinstance(cache_id, str) and _CACHE_ID.fullmatch(cache_id) else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
 
 
 def _status(word: str) -> CacheStatus | str:

@@ -105,7 +105,8 @@ class Sessions:
         region = credentials.region or settings.region
         # A project belongs to one region: that of the settings says nothing about another region.
         project = credentials.project_id or (settings.project_id if region == settings.region else None)
-        return replace(settings, region=region, project_id=project)
+        cluster_id = credentials.cluster_id or settings.cluster_id
+        return replace(settings, region=region, project_id=project, cluster_id=cluster_id)
 
     async def open(self, placement: Placement) -> Session | Trouble:
         """A session for that place, with the credentials as they are now."""

@@ -1,0 +1,83 @@
+"""How many caches a location takes, learnt from the cloud's refusals, and whose turn it is when there is room again.
+
+The limit is not assumed (cce-api section 2 says 50 per tenant, and not what counts as one): it is how many caches were
+there when a POST was refused for it. Until the list shows fewer, nothing is asked for; then the oldest object goes
+first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from imagecache_operator.clock import Clock
+from imagecache_operator.decision import Room
+from imagecache_operator.imagecache import Key
+
+RECHECK = 3600.0
+"""Seconds after which a limit is doubted: it may have been raised, which nothing but a POST can tell."""
+
+Age = tuple[datetime, str]
+
+
+class Quota:
+    """The room of one location.
+
+    Args:
+        clock: where time comes from.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._limit: int | None = None
+        self._learnt = 0.0
+        self._waiting: dict[Key, Age] = {}
+        # When POSTs went out that the newest list cannot show yet; minus infinity for those on their way.
+        self._asked: dict[Key, float] = {}
+
+    def room_for(self, key: Key, age: Age, *, used: int, listed: float) -> Room:
+        """Whether there is room for the object, which waits from now on until it asks or withdraws.
+
+        Args:
+            key: the object.
+            age: its creation time and uid; the oldest goes first.
+            used: caches in the newest good LIST.
+            listed: when that LIST began, in monotonic seconds.
+        """
+        if self._limit is not None and self._clock.monotonic() - self._learnt > RECHECK:
+            self._limit = None
+        if self._limit is None:
+            return Room(used)
+        self._waiting[key] = age
+        self._asked = {who: answered for who, answered in self._asked.items() if answered >= listed}
+        free = self._limit - used - len(self._asked.keys() - {key})
+        ahead = sum(other < age for other in self._waiting.values())
+        return Room(used, self._limit, free > ahead)
+
+    def hopeful(self, used: int) -> list[Key]:
+        """The objects that wait for room, when a LIST shows some."""
+        return list(self._waiting) if self._limit is None or used < self._limit else []
+
+    def asked(self, key: Key) -> None:
+        """A POST goes out."""
+        self._waiting.pop(key, None)
+        self._asked[key] = float("inf")
+
+    def answered(self, key: Key, *, created: bool) -> None:
+        """A POST was answered; one that may have made a cache takes room until a later LIST shows it."""
+        if created:
+            self._asked[key] = self._clock.monotonic()
+        else:
+            self._asked.pop(key, None)
+
+    def refused(self, used: int) -> None:
+        """A POST was refused because the tenant is full."""
+        self._limit = used
+        self._learnt = self._clock.monotonic()
+
+    def withdraw(self, key: Key) -> None:
+        """The object does not want a cache any more."""
+        self._waiting.pop(key, None)
+
+    def doubt(self) -> None:
+        """A person asked to look at once: the limit may have been raised."""
+        self._limit = None
