@@ -4,20 +4,49 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from imagecache_operator.account import Account, Intervals, SessionOpener
 from imagecache_operator.clock import Clock
-from imagecache_operator.conditions import Verdict
+from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.looks import Change
+from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.placement import Defaults, Placement, place
 from imagecache_operator.quota import Quota
 from imagecache_operator.status import SeenBy
 
+_Place: TypeAlias = "tuple[Key | None, Placement]"
+
 OWN_CREDENTIALS = "default"
 """The label of accounts that use the operator's own credentials."""
+
+
+NOT_SERVED = Verdict(
+    Reason.NOT_ALLOWED,
+    "spec.credentialsSecretRef is not served here: the operator runs without IMAGECACHE_NAMESPACED_CREDENTIALS. Remove "
+    "it to use the operator's own credentials, or ask an administrator for the setting.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One source of credentials.
+
+    Attributes:
+        label: `default`, or `namespace/secret`.
+        sessions: opens sessions with them.
+        defaults: what holds where a spec is silent; asked at each pass, because credentials may change.
+        withdrawn: why nothing may be created with them any more, None when it may.
+    """
+
+    label: str
+    sessions: SessionOpener
+    defaults: Callable[[], Defaults]
+    withdrawn: Callable[[], str | None] = lambda: None
 
 
 class Accounts:
@@ -26,6 +55,7 @@ class Accounts:
     Args:
         sessions: opens sessions with the operator's own credentials.
         defaults: asked at each pass, because credentials that change may change the defaults.
+        tenant_of: opens what a Secret holds; None when Secrets are not served.
         clock: where time comes from.
         intervals: how often to LIST.
         writes_per_minute: of each location's limiter.
@@ -39,13 +69,15 @@ class Accounts:
         clock: Clock,
         intervals: Intervals,
         writes_per_minute: int,
+        tenant_of: Callable[[Key], Tenant] | None = None,
     ) -> None:
-        self._sessions = sessions
-        self._defaults = defaults
+        self._tenants: dict[Key | None, Tenant] = {None: Tenant(OWN_CREDENTIALS, sessions, defaults)}
+        self._tenant_of = tenant_of
         self._clock = clock
         self._intervals = intervals
         self._writes_per_minute = writes_per_minute
-        self._accounts: dict[Placement, Account] = {}
+        self._accounts: dict[_Place, Account] = {}
+        self._places: dict[Account, _Place] = {}
         self._users: dict[Account, set[Key]] = {}
         self._pollers: dict[Account, asyncio.Task[None]] = {}
         self._limiters: dict[Location, WriteLimiter] = {}
@@ -62,25 +94,40 @@ class Accounts:
 
     def account_for(self, resource: ImageCache) -> Account | Verdict:
         """The account that looks for the object, or why none does."""
-        placement = place(resource, self._defaults())
+        tenant = self._tenant(resource)
+        if tenant is None:
+            return NOT_SERVED
+        placement = place(resource, tenant.defaults())
         if isinstance(placement, Verdict):
             return placement
-        account = self._accounts.get(placement)
-        if account is None:
-            account = Account(
-                OWN_CREDENTIALS,
-                placement,
-                self._sessions,
-                clock=self._clock,
-                intervals=self._intervals,
-                on_look=self._looked,
-            )
-            self._accounts[placement] = account
-            self._users[account] = set()
-            self._pollers[account] = asyncio.get_running_loop().create_task(
-                account.run(), name=f"poll {placement.region}"
-            )
+        where = resource.credentials_ref, placement
+        account = self._accounts.get(where) or self._open(tenant, where)
         self._users[account].add(resource.key)
+        return account
+
+    def _tenant(self, resource: ImageCache) -> Tenant | None:
+        ref = resource.credentials_ref
+        known = self._tenants.get(ref)
+        if known is not None or ref is None or self._tenant_of is None:
+            return known
+        return self._tenant_of(ref)
+
+    def _open(self, tenant: Tenant, where: _Place) -> Account:
+        ref, placement = where
+        self._tenants[ref] = tenant
+        account = Account(
+            tenant.label,
+            placement,
+            tenant.sessions,
+            clock=self._clock,
+            intervals=self._intervals,
+            on_look=self._looked,
+        )
+        self._accounts[where], self._places[account] = account, where
+        self._users[account] = set()
+        self._pollers[account] = asyncio.get_running_loop().create_task(
+            account.run(), name=f"poll {tenant.label} {placement.region}"
+        )
         return account
 
     def left(self, account: Account, key: Key) -> None:
@@ -91,8 +138,12 @@ class Accounts:
         users.discard(key)
         if not users:
             del self._users[account]
-            del self._accounts[account.placement]
+            ref, _ = where = self._places.pop(account)
+            del self._accounts[where]
             self._pollers.pop(account).cancel()
+            if ref is not None and all(used != ref for used, _ in self._accounts):
+                # The copy of a Secret that nobody uses any more goes, too.
+                del self._tenants[ref]
 
     def limiter(self, location: Location) -> WriteLimiter:
         """The write limiter of a location, whatever the credentials."""
@@ -106,9 +157,16 @@ class Accounts:
             self._quotas[location] = Quota(self._clock)
         return self._quotas[location]
 
-    def defaults(self) -> Defaults:
-        """What holds where an object's spec is silent."""
-        return self._defaults()
+    def defaults_for(self, resource: ImageCache) -> Defaults:
+        """What holds for the object where its spec is silent."""
+        tenant = self._tenant(resource)
+        return tenant.defaults() if tenant is not None else Defaults()
+
+    def withdrawn(self, resource: ImageCache) -> Trouble | None:
+        """Why nothing may be created with the object's credentials any more, None when it may."""
+        tenant = self._tenant(resource)
+        sentence = tenant.withdrawn() if tenant is not None else None
+        return Trouble(TroubleKind.CREDENTIALS_INVALID, sentence) if sentence is not None else None
 
     def limiter_at(self, seen_by: SeenBy) -> WriteLimiter:
         """The write limiter of the location that an object's status names."""

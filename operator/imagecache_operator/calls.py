@@ -16,6 +16,7 @@ from imagecache_operator.desired import Desired
 from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.quota import Quota
 from imagecache_operator.store import Store
 from imagecache_operator.tracking import Tracked, WriteTrouble
 
@@ -138,7 +139,7 @@ class CloudCalls:
                 tracked.posted_at = self._clock.monotonic()
                 tracked.creating = None
                 tracked.created_answer = answer
-                self._not_created(tracked, answer, account, limiter)
+                self._not_created(tracked, answer, account, limiter, quota)
                 logger.info(
                     "POST: %s",
                     type(answer).__name__,
@@ -160,14 +161,15 @@ class CloudCalls:
             and not resource.spec.observe_only
         )
 
-    def _not_created(self, tracked: Tracked, answer: CreateAnswer, account: Account, limiter: WriteLimiter) -> None:
+    def _not_created(
+        self, tracked: Tracked, answer: CreateAnswer, account: Account, limiter: WriteLimiter, quota: Quota
+    ) -> None:
         """Hold the next POST until what this one met may be gone."""
         match answer:
             case NotDone(trouble):
                 self._not_done(tracked, trouble, account, limiter, deleting=False)
             case NotCreated(Refusal.QUOTA):
-                assert tracked.quota is not None
-                tracked.quota.refused(account.quota_used)
+                quota.refused(account.quota_used)
             case NotCreated(_, message):
                 pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
                 tracked.failures += 1

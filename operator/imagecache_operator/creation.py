@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.conditions import READY, Reason, Verdict
 from imagecache_operator.decision import (
     Action,
     AddFinalizer,
@@ -27,19 +27,33 @@ from imagecache_operator.decision import (
 )
 from imagecache_operator.deletion import delete_for, recorded_deletion, retry_pause
 from imagecache_operator.desired import Desired, spec_hash
-from imagecache_operator.identity import identity_of
+from imagecache_operator.identity import Identity, identity_of
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.intent import (
     ABSENCE_COUNTS_AFTER,
+    blind,
     closed,
     failures_of,
+    is_former,
     is_ours,
+    may_be_ours,
     new_intent,
     recorded,
     with_failure,
 )
 from imagecache_operator.life import absent, awaited, cache_verdict, refusal, show, show_cache, unknown
-from imagecache_operator.observation import Absent, Awaited, Cache, CacheStatus, Observation, Present, Unknown, Unlisted
+from imagecache_operator.observation import (
+    Absent,
+    Awaited,
+    Cache,
+    CacheStatus,
+    Look,
+    Observation,
+    Present,
+    Trouble,
+    Unknown,
+    Unlisted,
+)
 from imagecache_operator.spec import AdoptionPolicy, RecreateOn
 from imagecache_operator.status import CreationAnswer, ImageCacheStatus
 
@@ -97,42 +111,67 @@ class _Pass:
             requeue_after=again,
         )
 
+    def _unknown(self, trouble: Trouble) -> Decision:
+        # With the answers in it: they are forgotten when the status is written.
+        resource = replace(self.resource, status=self.status)
+        return unknown(resource, self.facts, self.now, self.policy, trouble)
+
+    def _awaited(self, look: Look) -> Decision:
+        # Where nothing is written while a look is awaited, the answers stay in memory, and are written with the look.
+        shown_before = self.resource.status.condition(READY) is not None
+        resource = self.resource if shown_before else replace(self.resource, status=self.status)
+        return awaited(resource, self.facts, self.now, look)
+
+    def _show_cache(self, cache: Cache, status: ImageCacheStatus) -> Decision:
+        """Show a cache that is there, unless it was made of another spec."""
+        if self._as_specified(status):
+            return show_cache(self.resource, cache, self.facts, self.now, status)
+        if RecreateOn.SPEC_CHANGED in (self.resource.spec.recreate_on or ()) and not self.resource.spec.observe_only:
+            message = f"Cache {cache.id} was made of the former spec, and is replaced."
+            return self._show(Verdict(Reason.RECREATING, message), status=status, in_motion=True, again=0.0)
+        message = (
+            f"Cache {cache.id} was made of another spec: put spec back, or add {RecreateOn.SPEC_CHANGED} to "
+            "spec.recreateOn to have it replaced."
+        )
+        return self._show(Verdict(Reason.CONFLICT, message), status=status)
+
     # --- there is no cache that is known to be ours
 
     def _without_cache(self, observation: Observation) -> Decision:
-        creation = self.status.creation
+        creation, holder = self.status.creation, self.facts.name_holder
         if self.facts.creating:
             return self._show(self._on_its_way(), in_motion=True)
-        is_open = creation is not None and creation.open
-        if self.facts.name_holder is not None and not is_open:
-            holder = self.resource.name_of(self.facts.name_holder)
-            return self._show(
-                Verdict(
-                    Reason.CONFLICT,
-                    f"The name {self.resource.cloud_name} is held by {holder}; this object takes over when that is "
-                    "gone. Choose another spec.name, or delete one of the two.",
-                )
+        if creation is not None and creation.open:
+            if isinstance(observation, Present | Unlisted):
+                return self._open_creation(observation)
+        elif holder is not None:
+            message = (
+                f"The name {self.resource.cloud_name} is held by {self.resource.name_of(holder)}; this object takes "
+                "over when that is gone. Choose another spec.name, or delete one of the two."
             )
+            return self._show(Verdict(Reason.CONFLICT, message))
         match observation:
-            case Present() if (
-                creation is not None and creation.open and is_ours(observation.cache, creation, self.facts)
-            ):
-                status = closed(sighted(self.status, observation), CreationAnswer.ACCEPTED)
-                return show_cache(self.resource, observation.cache, self.facts, self.now, status)
             case Present():
                 return self._taken(observation)
-            case Unlisted() if creation is not None and creation.open:
-                return self._lost()
             case Unlisted():
-                return self._create()
+                return self._create(observation.identity)
             case Unknown():
-                return unknown(self.resource, self.facts, self.now, self.policy, observation.trouble)
+                return self._unknown(observation.trouble)
             case Awaited():
-                return replace(awaited(self.resource, self.facts, self.now, observation.look), in_motion=True)
+                return replace(self._awaited(observation.look), in_motion=True)
             case Absent():
                 return Decision(Nothing(), self.resource.status, in_motion=True)
             case _:
                 assert_never(observation)
+
+    def _open_creation(self, observation: Present | Unlisted) -> Decision:
+        """A POST whose answer is not known: what it made is found by its name."""
+        if isinstance(observation, Present) and is_ours(observation.cache, self.status, self.facts):
+            status = closed(sighted(self.status, observation), CreationAnswer.ACCEPTED)
+            return self._show_cache(observation.cache, status)
+        if (verdict := blind(self.status, observation.identity)) is not None:
+            return self._show(verdict)
+        return self._taken(observation) if isinstance(observation, Present) else self._lost()
 
     def _on_its_way(self) -> Verdict:
         return Verdict(Reason.CREATE_REQUESTED, f"POST of cache {self.resource.cloud_name} is on its way.")
@@ -152,28 +191,31 @@ class _Pass:
     def _taken(self, present: Present) -> Decision:
         """A cache of that name that this object did not create, as far as can be told."""
         resource, cache, status = self.resource, present.cache, self.status
-        creation = status.creation
-        if creation is not None and creation.open and self.facts.since_creation >= ABSENCE_COUNTS_AFTER:
-            status = closed(status, CreationAnswer.REFUSED)
-        if cache.status == CacheStatus.DELETING:
+        creation, again = status.creation, None
+        # Our own may be deleted by somebody else, and may come back.
+        if creation is not None and creation.open and not may_be_ours(cache, status, self.facts):
+            again = ABSENCE_COUNTS_AFTER - self.facts.since_creation
+            if again <= 0:
+                status, again = closed(status, CreationAnswer.REFUSED), None
+        if cache.status == CacheStatus.DELETING or is_former(cache, status):
             message = f"A former cache named {cache.name} is being deleted; this one is created when that is gone."
-            return self._show(Verdict(Reason.CREATE_REQUESTED, message), status=status, in_motion=True)
+            return self._show(Verdict(Reason.CREATE_REQUESTED, message), status=status, in_motion=True, again=again)
         if resource.spec.adoption_policy is not AdoptionPolicy.IF_IDENTICAL:
             message = (
                 f"There is a cache named {cache.name} (id {cache.id}) that this object did not create: choose another "
                 "spec.name, bind to it by spec.imageCacheID in another object, or set spec.adoptionPolicy to "
                 "IfIdentical."
             )
-            return self._show(Verdict(Reason.CONFLICT, message), status=status)
+            return self._show(Verdict(Reason.CONFLICT, message), status=status, again=again)
         if isinstance(self.facts.desired, Verdict):
-            return self._show(self.facts.desired, status=status)
+            return self._show(self.facts.desired, status=status, again=again)
         assert self.facts.desired is not None
         if fields := ", ".join(self.facts.desired.differences(cache)):
             message = (
                 f"The cache named {cache.name} (id {cache.id}) that this object did not create is not identical: it "
                 f"differs in {fields}. Change spec to match, or choose another spec.name."
             )
-            return self._show(Verdict(Reason.CONFLICT, message), status=status)
+            return self._show(Verdict(Reason.CONFLICT, message), status=status, again=again)
         hashed = spec_hash(resource)
         adopted = new_intent(resource, hashed, self.now, failures=0).model_copy(
             update={"answer": CreationAnswer.ACCEPTED}
@@ -182,7 +224,7 @@ class _Pass:
         decision = show_cache(resource, cache, self.facts, self.now, status)
         return replace(decision, note=Note("Adopted", f"Cache {cache.id} was there and is identical: taken over."))
 
-    def _create(self) -> Decision:
+    def _create(self, identity: Identity) -> Decision:
         """The name is free."""
         resource, facts = self.resource, self.facts
         if resource.spec.observe_only:
@@ -209,6 +251,7 @@ class _Pass:
         status = self.status.model_copy(
             update={
                 "name": desired.name,
+                "seen_by": (facts.identity or identity).to_status(self.status.seen_by),
                 "creation": intent,
                 "deletion": None,
                 "cache_status": None,
@@ -236,9 +279,9 @@ class _Pass:
             case Absent():
                 return self._absent(observation)
             case Unknown():
-                return unknown(self.resource, self.facts, self.now, self.policy, observation.trouble)
+                return self._unknown(observation.trouble)
             case Awaited():
-                return awaited(self.resource, self.facts, self.now, observation.look)
+                return self._awaited(observation.look)
             case Unlisted():
                 return Decision(Nothing(), self.resource.status)
             case _:
@@ -253,16 +296,7 @@ class _Pass:
             return self._replace(present, status, why)
         if status.deletion is not None:
             return self._changed_mind(cache, status)
-        decision = show_cache(self.resource, cache, self.facts, self.now, status)
-        if not self._as_specified(status):
-            return self._show(
-                Verdict(
-                    Reason.CONFLICT,
-                    f"Cache {cache.id} was made of another spec: put spec back, or add {RecreateOn.SPEC_CHANGED} to "
-                    "spec.recreateOn to have it replaced.",
-                ),
-                status=status,
-            )
+        decision = self._show_cache(cache, status)
         if (again := self._until_replaced(cache)) is not None:
             return replace(decision, requeue_after=min(again, decision.requeue_after or again))
         return decision
@@ -320,11 +354,8 @@ class _Pass:
             remaining = retry_pause(asked.attempts, self.policy) - self.facts.since_request
             if asked.requested_at is None or remaining <= 0:
                 # Whatever became of the DELETE, it has had its time.
-                status = status.model_copy(update={"deletion": None})
-                return show_cache(self.resource, cache, self.facts, self.now, status)
-            return replace(
-                show_cache(self.resource, cache, self.facts, self.now, status), requeue_after=remaining, in_motion=True
-            )
+                return self._show_cache(cache, status.model_copy(update={"deletion": None}))
+            return replace(self._show_cache(cache, status), requeue_after=remaining, in_motion=True)
         message = "The cloud is deleting the cache, which was to be replaced; it is looked at until it is gone."
         return self._show(Verdict(Reason.DELETING, message), status=status, in_motion=True)
 
@@ -340,20 +371,27 @@ class _Pass:
                     "credentials.",
                 )
             )
-        if (remaining := ABSENCE_COUNTS_AFTER - facts.since_creation) > 0 and status.cache_status is None:
+        if (remaining := ABSENCE_COUNTS_AFTER - facts.since_creation) > 0 and not self._was_seen():
             verdict = Verdict(Reason.CREATING, "The cloud took the POST, and does not show the cache yet.")
             return self._show(verdict, in_motion=True, again=remaining)
         if facts.in_flight:
             return self._show(Verdict(Reason.RECREATING, "DELETE of the old cache is on its way."), in_motion=True)
-        replaced = status.deletion is not None and bool(resource.spec.recreate_on) and not resource.spec.observe_only
+        asked = status.deletion is not None and status.deletion.attempts > 0
+        replaced = asked and bool(resource.spec.recreate_on) and not resource.spec.observe_only
         if replaced or self._why_replace(None) is not None:
             verdict = Verdict(Reason.RECREATING, f"Cache {status.image_cache_id} is gone; a new one is created.")
             return self._show(verdict, status=_cleared(status), in_motion=True, again=0.0)
         status = status.model_copy(update={"cache_status": None, "cache_message": None, "deletion": None})
         return self._show(absent(resource, self.now), status=status)
 
+    def _was_seen(self) -> bool:
+        """Whether a look has shown the cache since it was asked for; else it may yet appear."""
+        ready = self.status.condition(READY)
+        told_gone = ready is not None and ready.reason in {Reason.NOT_FOUND, Reason.EXPIRED}
+        return self.status.cache_status is not None or told_gone
+
 
 def _cleared(status: ImageCacheStatus) -> ImageCacheStatus:
-    """Without the old cache, in one patch. What is kept: its name, the spec that it was made of, and how it ended."""
-    gone = {"image_cache_id": None, "deletion": None, "created_at": None, "expires_at": None, "cache_message": None}
-    return status.model_copy(update=gone)
+    """Without the old cache, in one patch. What is kept: its name, who saw it, and when and of what it was made."""
+    gone = ("image_cache_id", "deletion", "expires_at", "cache_status", "cache_message")
+    return status.model_copy(update=dict.fromkeys(gone))

@@ -32,7 +32,7 @@ from imagecache_operator.decision import (
 )
 from imagecache_operator.identity import identity_of
 from imagecache_operator.imagecache import ImageCache, Key
-from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, closed, is_ours, recorded
+from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, blind, closed, is_ours, may_be_ours, recorded
 from imagecache_operator.model import format_time
 from imagecache_operator.observation import (
     Absent,
@@ -47,7 +47,7 @@ from imagecache_operator.observation import (
 )
 from imagecache_operator.placement import moved
 from imagecache_operator.spec import ManagementPolicy
-from imagecache_operator.status import Condition, Creation, CreationAnswer, Deletion, ImageCacheStatus
+from imagecache_operator.status import Condition, CreationAnswer, Deletion, ImageCacheStatus
 
 RETRY_FACTOR_MAX = 10
 """The pause between two DELETEs doubles up to this many times the setting."""
@@ -124,12 +124,13 @@ class _Pass:
 
     @property
     def _began(self) -> datetime:
-        """When the deletion began; of a replacement, when the object ceased to be Ready."""
+        """When the deletion began; of a replacement, at the latest: by the number of DELETEs and their pauses."""
         if self.resource.deleted_at is not None:
             return self.resource.deleted_at
-        ready = self.resource.status.condition(READY)
-        since = ready.last_transition_time if ready is not None and ready.status == "False" else None
-        return since or self.now
+        if self._asked is None or self._asked.requested_at is None:
+            return self.now
+        pauses = sum(retry_pause(attempt, self.policy) for attempt in range(1, self._asked.attempts))
+        return self._asked.requested_at - timedelta(seconds=pauses)
 
     @property
     def _asked(self) -> Deletion | None:
@@ -200,18 +201,26 @@ class _Pass:
             # What was seen before says nothing of a cache that the answer to the POST has just told.
             return self._wait(Verdict(Reason.DELETE_REQUESTED, "The cache was just created."), requeue_after=0.0)
         if creation is not None and creation.open and self._cache_id is None:
-            return self._open_creation(creation, observation)
+            return self._open_creation(observation)
         return None
 
-    def _open_creation(self, creation: Creation, observation: Observation) -> Decision:
+    def _open_creation(self, observation: Observation) -> Decision:
         """A POST whose answer is not known: whatever it made must be found before the object may go."""
         if self.facts.creating:
             return self._wait(Verdict(Reason.DELETE_REQUESTED, "Waiting for the answer to the POST of the cache."))
         match observation:
-            case Present() if is_ours(observation.cache, creation, self.facts):
+            case Present() if is_ours(observation.cache, self.status, self.facts):
+                if self.facts.other_holder is not None:
+                    return self._not_owner(self.facts.other_holder)
                 status = closed(sighted(self.status, observation), CreationAnswer.ACCEPTED)
                 return replace(self, status=status).decide_present(observation)
+            case Present() if may_be_ours(observation.cache, self.status, self.facts):
+                message = f"A cache named {observation.cache.name}, maybe of the lost POST, is being deleted."
+                return self._wait(Verdict(Reason.DELETING, message))
             case Present() | Unlisted():
+                if (verdict := blind(self.status, observation.identity)) is not None:
+                    way_out = "Or set spec.deletionPolicy to Retain to let go of this object."
+                    return self._hold(replace(verdict, message=f"{verdict.message} {way_out}"))
                 remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
                 if remaining <= 0:
                     return self._nothing_known()
@@ -271,6 +280,8 @@ class _Pass:
 
     def _absent(self, absent: Absent) -> Decision:
         seen_by = self.resource.status.seen_by
+        if (early := self._told_a_moment_ago()) is not None:
+            return early
         if seen_by is None:
             return self._release(
                 Outcome.NEVER_SEEN,
@@ -285,10 +296,6 @@ class _Pass:
                     "credentials, or set spec.deletionPolicy to Retain to let go of this object.",
                 )
             )
-        remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
-        if self.status.creation is not None and self.status.cache_status is None and remaining > 0:
-            message = "The cloud took the POST a moment ago, and does not show the cache yet."
-            return self._wait(Verdict(Reason.DELETE_REQUESTED, message), requeue_after=remaining)
         if self.facts.in_flight:
             # The cloud may still be about to carry out what it is told now; only a look after its answer counts.
             return self._wait(self._on_its_way(self._cache_id))
@@ -300,6 +307,14 @@ class _Pass:
         return self._release(
             Outcome.ALREADY_GONE, Note("Deleted", f"Cache {self._cache_id} was already gone from the cloud.")
         )
+
+    def _told_a_moment_ago(self) -> Decision | None:
+        """A cache that only the answer to the POST told of may yet appear."""
+        remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
+        if self.status.creation is None or self.status.cache_status is not None or remaining <= 0:
+            return None
+        message = "The cloud took the POST a moment ago, and does not show the cache yet."
+        return self._wait(Verdict(Reason.DELETE_REQUESTED, message), requeue_after=remaining)
 
     # --- rows that wait
 

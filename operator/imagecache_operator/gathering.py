@@ -48,15 +48,21 @@ class Gatherer:
 
     def gather(self, resource: ImageCache, tracked: Tracked) -> View:
         """What there is to decide on, now."""
-        obstacle, monotonic = self._join(resource, tracked), self._clock.monotonic()
+        obstacle, monotonic = self.join(resource, tracked), self._clock.monotonic()
         account = tracked.account
         identity = account.identity if account is not None else None
         tracked.limiter = self._accounts.limiter(identity.location) if identity is not None else None
         tracked.quota = self._accounts.quota(identity.location) if identity is not None else None
+        name_holder, creation = self._name_holder(resource, account), resource.status.creation
+        if name_holder is not None and (creation is None or not creation.open):
+            tracked.name_held = True
+        elif tracked.name_held:
+            # What its holder did with the name may be younger than the newest LIST.
+            tracked.name_held, tracked.name_free_at = False, monotonic
         observation = self._observe(resource, tracked)
         trouble = self._write_trouble(resource, tracked, monotonic)
         asked = tracked.reconcile_seen
-        defaults = self._accounts.defaults()
+        defaults = self._accounts.defaults_for(resource)
         return View(
             resource,
             tracked,
@@ -72,7 +78,7 @@ class Gatherer:
                 in_flight=tracked.deleting is not None,
                 desired=desired(resource, defaults) if resource.creates else None,
                 default_cluster_id=defaults.cluster_id,
-                name_holder=self._name_holder(resource, account),
+                name_holder=name_holder,
                 create_answer=tracked.created_answer,
                 creating=tracked.creating is not None,
                 since_creation=tracked.since_creation(monotonic),
@@ -85,7 +91,7 @@ class Gatherer:
             ),
         )
 
-    def _join(self, resource: ImageCache, tracked: Tracked) -> Verdict | None:
+    def join(self, resource: ImageCache, tracked: Tracked) -> Verdict | None:
         """Have the account look that serves the object now; or say why none does."""
         found = self._accounts.account_for(resource)
         account = found if isinstance(found, Account) else None
@@ -120,7 +126,7 @@ class Gatherer:
             rival, tracked = self._store.get(key), self._tracked.get(key)
             if rival is None or tracked is None or rival.spec.observe_only:
                 continue
-            self._join(rival, tracked)
+            self.join(rival, tracked)
             identity = tracked.account.identity if tracked.account is not None else None
             pinned = location_of(rival.status.seen_by) if rival.status.seen_by is not None else None
             if location in {pinned, identity.location if identity is not None else None}:
@@ -151,7 +157,7 @@ class Gatherer:
             resource, tracked = self._store.get(key), self._tracked.get(key)
             if resource is None or tracked is None or resource.spec.observe_only:
                 continue
-            self._join(resource, tracked)
+            self.join(resource, tracked)
             if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
                 yield key
 
@@ -161,7 +167,11 @@ class Gatherer:
             return None
         if own is not None and (monotonic >= own.until or own.generation != account.generation):
             own = tracked.trouble = None
-        return own.trouble if own is not None else account.write_trouble(next_write(resource))
+        if own is not None:
+            return own.trouble
+        operation = next_write(resource)
+        withdrawn = self._accounts.withdrawn(resource) if operation is Operation.CREATE else None
+        return withdrawn or account.write_trouble(operation)
 
     def leave(self, key: Key, tracked: Tracked) -> None:
         """The object is no concern any more of the account and the limiter that it had."""

@@ -71,6 +71,12 @@ class ImageCache:
         )
 
     @property
+    def credentials_ref(self) -> Key | None:
+        """The Secret whose credentials are used; None: the operator's own."""
+        ref = self.spec.credentials_secret_ref
+        return Key(self.key.namespace, ref.name) if ref is not None else None
+
+    @property
     def creates(self) -> bool:
         """Whether the object has a cache created; else it binds to one."""
         return self.spec.images is not None

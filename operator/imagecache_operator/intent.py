@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from imagecache_operator.answers import CreateAnswer, Created, Lost, NotCreated, NotDone
+from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import Facts
 from imagecache_operator.desired import made_of
+from imagecache_operator.identity import Identity, identity_of
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.observation import Cache, CacheStatus
 from imagecache_operator.status import Creation, CreationAnswer, ImageCacheStatus
@@ -49,9 +51,12 @@ def recorded(status: ImageCacheStatus, facts: Facts) -> ImageCacheStatus:
         return status
     update: dict[str, object] = {"creation": creation.model_copy(update={"answer": _meaning(answer)})}
     if isinstance(answer, Created) and answer.cache_id is not None:
-        # The cloud itself has just told of the cache, so this is a sighting.
+        # The cloud itself has just told of the cache, so this is a sighting; by whom, was written with the intent.
         update["image_cache_id"] = answer.cache_id
-        update["seen_by"] = facts.identity.to_status(status.seen_by) if facts.identity is not None else status.seen_by
+        if status.seen_by is None and facts.identity is not None:
+            update["seen_by"] = facts.identity.to_status()
+    if _meaning(answer) is CreationAnswer.REFUSED:
+        update["seen_by"] = None
     return status.model_copy(update=update)
 
 
@@ -67,12 +72,18 @@ def _meaning(answer: CreateAnswer) -> CreationAnswer:
             assert_never(answer)
 
 
-def is_ours(cache: Cache, creation: Creation, facts: Facts) -> bool:
-    """Whether a cache that was found by its name came of this intent: its fields, and not made before it.
+def is_ours(cache: Cache, status: ImageCacheStatus, facts: Facts) -> bool:
+    """Whether a cache that was found by its name came of the open intent; its id can be taken.
 
-    One that is being deleted may be the former one of that name.
+    One that is being deleted may be somebody's former one of that name: it is waited for.
     """
-    if cache.status == CacheStatus.DELETING:
+    return cache.status != CacheStatus.DELETING and may_be_ours(cache, status, facts)
+
+
+def may_be_ours(cache: Cache, status: ImageCacheStatus, facts: Facts) -> bool:
+    """Whether a cache that was found by its name has the fields of the open intent, and was not made before it."""
+    creation = status.creation
+    if creation is None or not creation.open or is_former(cache, status):
         return False
     asked = creation.requested_at
     if cache.created_at is not None and asked is not None and cache.created_at < asked - CLOCK_SLACK:
@@ -80,7 +91,28 @@ def is_ours(cache: Cache, creation: Creation, facts: Facts) -> bool:
     return made_of(cache, creation.spec_hash, facts.default_cluster_id)
 
 
+def is_former(cache: Cache, status: ImageCacheStatus) -> bool:
+    """Whether a stale look shows the cache that was replaced; when that was made is kept until another is found."""
+    former = status.created_at if status.image_cache_id is None else None
+    return former is not None and cache.created_at is not None and cache.created_at <= former
+
+
 def closed(status: ImageCacheStatus, answer: CreationAnswer) -> ImageCacheStatus:
-    """The status with the intent closed."""
+    """The status with the intent closed; where nothing came of it, nothing pins the location any more."""
     assert status.creation is not None
-    return status.model_copy(update={"creation": status.creation.model_copy(update={"answer": answer})})
+    update: dict[str, object] = {"creation": status.creation.model_copy(update={"answer": answer})}
+    if answer is CreationAnswer.REFUSED:
+        update["seen_by"] = None
+    return status.model_copy(update=update)
+
+
+def blind(status: ImageCacheStatus, identity: Identity) -> Verdict | None:
+    """Why a look says nothing of an open creation: another identity asked for it. None when it does."""
+    seen_by = status.seen_by
+    if seen_by is None or identity.same_as(identity_of(seen_by)):
+        return None
+    return Verdict(
+        Reason.NOT_FOUND,
+        f"The answer to the POST by {identity_of(seen_by)} was lost, and what {identity} sees says nothing of it. "
+        "Restore those credentials.",
+    )

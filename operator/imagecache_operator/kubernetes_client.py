@@ -17,7 +17,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
 from imagecache_operator.imagecache import Key
-from imagecache_operator.names import GROUP, PLURAL, VERSION
+from imagecache_operator.names import GROUP, PLURAL, SECRET_TYPE, VERSION
 
 CONNECTIONS_MAX = 20
 REQUEST_TIMEOUT = 15.0
@@ -88,6 +88,14 @@ class KubernetesClient:
             token = (page.get("metadata") or {}).get("continue") or ""
             if not token:
                 return
+
+    async def list_secrets(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
+        """All Secrets of our type (of one namespace), as the API server has them in memory; no others are sent."""
+        within = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        query = urlencode({"fieldSelector": f"type={SECRET_TYPE}", "resourceVersion": "0"})
+        page = await self._request("GET", f"/api/v1{within}/secrets?{query}")
+        for item in page.get("items") or ():
+            yield item
 
     async def get_crd(self) -> dict[str, Any]:
         """The CustomResourceDefinition of our resource."""

@@ -7,3 +7,6 @@ PLURAL = "imagecaches"
 FINALIZER = f"{GROUP}/imagecache"
 RECONCILE_ANNOTATION = f"{GROUP}/reconcile-requested-at"
 RECREATE_ANNOTATION = f"{GROUP}/recreate-requested-at"
+
+SECRET_TYPE = f"{GROUP}/credentials"
+"""Type of the Secrets with credentials; no other is read."""

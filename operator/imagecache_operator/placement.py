@@ -35,14 +35,8 @@ class Placement:
 
 
 def place(resource: ImageCache, defaults: Defaults) -> Placement | Verdict:
-    """Resolve the location from spec, then settings; or say why the object's wish is refused."""
+    """Resolve the location from spec, then what the credentials say, then settings; or say why that is refused."""
     spec = resource.spec
-    if spec.credentials_secret_ref is not None:
-        return Verdict(
-            Reason.NOT_ALLOWED,
-            "spec.credentialsSecretRef is not served here: the operator runs without namespaced credentials. Remove "
-            "it to use the operator's own credentials.",
-        )
     if defaults.namespaces is not None and resource.key.namespace not in defaults.namespaces:
         return Verdict(
             Reason.NOT_ALLOWED,

@@ -43,19 +43,28 @@ class Quota:
             used: caches in the newest good LIST.
             listed: when that LIST began, in monotonic seconds.
         """
-        if self._limit is not None and self._clock.monotonic() - self._learnt > RECHECK:
-            self._limit = None
+        self._asked = {who: answered for who, answered in self._asked.items() if answered >= listed}
+        self._reconsider(used)
         if self._limit is None:
             return Room(used)
         self._waiting[key] = age
-        self._asked = {who: answered for who, answered in self._asked.items() if answered >= listed}
         free = self._limit - used - len(self._asked.keys() - {key})
         ahead = sum(other < age for other in self._waiting.values())
         return Room(used, self._limit, free > ahead)
 
     def hopeful(self, used: int) -> list[Key]:
         """The objects that wait for room, when a LIST shows some."""
+        self._reconsider(used)
         return list(self._waiting) if self._limit is None or used < self._limit else []
+
+    def _reconsider(self, used: int) -> None:
+        """Forget a limit that is old; one that a list has seen exceeded was learnt from a list that was behind."""
+        if self._limit is None:
+            return
+        if self._clock.monotonic() - self._learnt > RECHECK:
+            self._limit = None
+        else:
+            self._limit = max(self._limit, used)
 
     def asked(self, key: Key) -> None:
         """A POST goes out."""

@@ -99,6 +99,7 @@ class Reconciler:
         self._tracked: dict[Key, Tracked] = {}
         # Weak: an account that nobody needs any more ends without a LIST that would take its entry away.
         self._expecting: WeakKeyDictionary[Account, tuple[float, set[Key]]] = WeakKeyDictionary()
+        self._unplaced: WeakKeyDictionary[Account, list[float]] = WeakKeyDictionary()
         self.store = Store()
         self.queue = WorkQueue(self.reconcile)
         self._turns = Turns(TELLERS_MAX, self.queue.mark_due)
@@ -186,14 +187,21 @@ class Reconciler:
 
     def seed_limiters(self) -> None:
         """After the first complete list: count the writes of a former process that may still fill the window."""
-        now = self._clock.now()
+        now, monotonic = self._clock.now(), self._clock.monotonic()
         for resource in self.store:
-            deletion, seen_by = resource.status.deletion, resource.status.seen_by
-            if seen_by is None:
-                continue
-            for write in (deletion, resource.status.creation):
-                if write is not None and write.requested_at is not None:
-                    self._accounts.limiter_at(seen_by).occupy((now - write.requested_at).total_seconds())
+            seen_by = resource.status.seen_by
+            for write in (resource.status.deletion, resource.status.creation):
+                if write is None or write.requested_at is None:
+                    continue
+                age = (now - write.requested_at).total_seconds()
+                if seen_by is not None:
+                    self._accounts.limiter_at(seen_by).occupy(age)
+                    continue
+                # Where a cache that nobody has seen was asked for is known with the account's first session.
+                tracked = self._tracked[resource.key]
+                self._gatherer.join(resource, tracked)
+                if tracked.account is not None:
+                    self._unplaced.setdefault(tracked.account, []).append(monotonic - age)
 
     def _note(self, resource: ImageCache) -> bool:
         """Keep the version when it is news; objects whose claims it touches are looked at again, too."""
@@ -257,6 +265,8 @@ class Reconciler:
             }
         if account.identity is not None:
             keys = keys | set(self._accounts.quota(account.identity.location).hopeful(account.quota_used))
+            for asked in self._unplaced.pop(account, ()):
+                self._accounts.limiter(account.identity.location).occupy(self._clock.monotonic() - asked)
         for key in keys:
             self.queue.mark_due(key)
 

@@ -7,27 +7,30 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from imagecache_operator import __version__
 from imagecache_operator.account import CREDENTIALS_CHECK, Intervals
-from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts
+from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts, Tenant
 from imagecache_operator.clock import SystemClock
 from imagecache_operator.cloud.credentials import CredentialsError, CredentialsSource
 from imagecache_operator.cloud.credentials_source import source_from
-from imagecache_operator.cloud.gate import Operation
-from imagecache_operator.cloud.session import Sessions
+from imagecache_operator.cloud.session import Gates, Sessions
 from imagecache_operator.cloud.transport import open_client
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
 from imagecache_operator.http_server import HttpServer
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient
 from imagecache_operator.kubernetes_config import Login, load_configuration
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 from imagecache_operator.relist import Relister
+from imagecache_operator.secrets import SecretCredentials, Secrets
 from imagecache_operator.settings import Settings
 from imagecache_operator.settings_values import Address
 from imagecache_operator.watcher import Watcher
@@ -62,12 +65,28 @@ async def run(settings: Settings) -> None:
         kubernetes = KubernetesClient(configuration)
         stack.push_async_callback(kubernetes.close)
 
-        def meter(operation: Operation, code: str, seconds: float) -> None:
-            metrics.request(OWN_CREDENTIALS, operation, code, seconds)
+        gates = Gates(clock)
 
-        sessions = Sessions(
-            http, settings.endpoints, source, request_timeout=settings.request_timeout, clock=clock, meter=meter
-        )
+        def open_sessions(source: CredentialsSource, label: str, *, trusted: bool) -> Sessions:
+            return Sessions(
+                http,
+                settings.endpoints,
+                source,
+                gates=gates,
+                trusted=trusted,
+                request_timeout=settings.request_timeout,
+                clock=clock,
+                meter=partial(metrics.request, label),
+            )
+
+        def tenant_of(ref: Key) -> Tenant:
+            source = SecretCredentials(secrets, ref)
+            sessions = open_sessions(source, str(ref), trusted=False)
+            defaults = replace(settings.defaults, namespaces=None)
+            return Tenant(str(ref), sessions, partial(sessions.defaults, defaults), source.withdrawn)
+
+        sessions = open_sessions(source, OWN_CREDENTIALS, trusted=True)
+        secrets = Secrets(kubernetes, settings.namespaces)
         credentials = _Credentials(sessions, settings.defaults)
         accounts = Accounts(
             sessions,
@@ -75,6 +94,7 @@ async def run(settings: Settings) -> None:
             clock=clock,
             intervals=Intervals(settings.active_interval, settings.idle_interval),
             writes_per_minute=settings.writes_per_minute,
+            tenant_of=tenant_of if settings.namespaced_credentials else None,
         )
         events = Events(kubernetes, clock)
         reconciler = Reconciler(
@@ -100,7 +120,10 @@ async def run(settings: Settings) -> None:
         _tell_credentials(source)
         background = [
             asyncio.create_task(events.run(), name="events"),
-            asyncio.create_task(_work(relister, reconciler, watcher, credentials), name="work"),
+            asyncio.create_task(
+                _work(relister, reconciler, watcher, credentials, secrets if settings.namespaced_credentials else None),
+                name="work",
+            ),
         ]
         try:
             await _until_stopped(stop, background)
@@ -136,10 +159,18 @@ class _Credentials:
                 changed()
 
 
-async def _work(relister: Relister, reconciler: Reconciler, watcher: Watcher, credentials: _Credentials) -> None:
+async def _work(
+    relister: Relister,
+    reconciler: Reconciler,
+    watcher: Watcher,
+    credentials: _Credentials,
+    secrets: Secrets | None,
+) -> None:
     # No write to the cloud before all objects are known: an older holder, or a write of a former process, might be
     # among those that are not.
     await relister.complete()
+    if secrets is not None:
+        await secrets.look()
     reconciler.seed_limiters()
     reconciler.queue.start()
     logger.info("Serving %d objects", len(reconciler.store))
@@ -147,6 +178,8 @@ async def _work(relister: Relister, reconciler: Reconciler, watcher: Watcher, cr
         group.create_task(relister.run(), name="relist")
         group.create_task(watcher.run(relister.complete), name="watch")
         group.create_task(credentials.watch(reconciler.look_at_all), name="credentials")
+        if secrets is not None:
+            group.create_task(secrets.run(reconciler.look_at_all), name="secrets")
 
 
 async def _until_stopped(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> None:

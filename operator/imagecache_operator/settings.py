@@ -123,7 +123,7 @@ class Settings(BaseModel):
         "IMAGECACHE_PULL_SECRET_NAMESPACES", (), "namespaces that pullSecretRefs may name beside the object's own"
     )
     namespaced_credentials: Annotated[bool, _parsed(read_switch)] = _variable(
-        "IMAGECACHE_NAMESPACED_CREDENTIALS", False, "allow spec.credentialsSecretRef (not in this version)"
+        "IMAGECACHE_NAMESPACED_CREDENTIALS", False, "allow spec.credentialsSecretRef (needs read access to Secrets)"
     )
     allowed_endpoints: Annotated[tuple[str, ...] | None, _parsed(list_of(check_host_pattern))] = _variable(
         "IMAGECACHE_ALLOWED_ENDPOINTS", None, "hosts that credentials may name as endpoints, as a comma list"

@@ -87,11 +87,6 @@ def _endpoints_by_region(given: Mapping[str, str], faults: list[str]) -> dict[st
 def _contradictions(settings: Settings) -> list[str]:
     """Faults that no variable has alone."""
     faults = [*_credentials_faults(settings), *_endpoint_faults(settings)]
-    if settings.namespaced_credentials:
-        faults.append(
-            "IMAGECACHE_NAMESPACED_CREDENTIALS=true is not served by this version: unset it, and let the operator use "
-            "its own credentials."
-        )
     if settings.leader_election:
         faults.append(
             "IMAGECACHE_LEADER_ELECTION=true is not served by this version: unset it, and run one replica only."
@@ -114,7 +109,7 @@ def _credentials_faults(settings: Settings) -> list[str]:
     missing = [name for name, value in needed.items() if value is None]
     if missing:
         return [f"{' and '.join(missing)} must be set, too: {', '.join(needed)} belong together."]
-    if not needed:
+    if not needed and not settings.namespaced_credentials:
         return [NONE_SET]
     return []
 

@@ -44,6 +44,8 @@ class Tracked:
         created_answer: of the newest POST, while it is not in the status yet.
         creation_anchor: as `anchor`, for `creation.requestedAt`.
         posted_at: when the last POST was answered or given up.
+        name_held: whether another object holds the name that this one wants.
+        name_free_at: when that was first seen to be over.
         quota: the room of the object's location.
         expiry_told: the expiry that an Event has announced.
         trouble, failures: of DELETEs that were certainly not carried out.
@@ -66,6 +68,8 @@ class Tracked:
     created_answer: CreateAnswer | None = None
     creation_anchor: tuple[datetime, float] | None = None
     posted_at: float = NEVER
+    name_held: bool = False
+    name_free_at: float = NEVER
     quota: Quota | None = None
     expiry_told: datetime | None = None
     getting: asyncio.Task[None] | None = None
@@ -102,8 +106,8 @@ class Tracked:
 
     @property
     def first_look_after(self) -> float:
-        """Looks that began earlier say nothing of a name: the object, or its last write, was not there yet."""
-        return max(self.since, self.write_answered, self.posted_at)
+        """Looks that began earlier say nothing of a name: the object, or the last write to it, was not there yet."""
+        return max(self.since, self.write_answered, self.posted_at, self.name_free_at)
 
     @property
     def since(self) -> float:

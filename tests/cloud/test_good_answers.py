@@ -45,12 +45,14 @@ def test_the_documented_example() -> None:
         retention_days=7,
         size_gib=25,
         images=("centos:latest", "busybox:latest"),
+        cluster_id="c",
+        pull_secrets=("default:secret1",),
     )
 
 
 def test_only_id_and_status_must_be_readable() -> None:
     """Whatever the other fields hold, the cache is there; a word that we do not know is shown as it is."""
-    odd: dict[str, Any] = {key: {"odd": []} for key in DETAIL} | {
+    odd: dict[str, Any] = {key: {"cluster": [], "image_pull_secrets": {}} for key in DETAIL} | {
         "id": ID,
         "status": "Repairing\n",
         "message": "m" * 5000,

@@ -10,7 +10,7 @@ from imagecache_operator.decide import decide
 from imagecache_operator.decision import Crd, Decision, Facts, Policy
 from imagecache_operator.identity import Identity, Location
 from imagecache_operator.imagecache import ImageCache
-from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
+from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION, RECREATE_ANNOTATION
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -95,6 +95,7 @@ def body(
     created: datetime = CREATED,
     version: str = "7",
     reconcile: str | None = None,
+    recreate: str | None = None,
 ) -> dict[str, Any]:
     """An object as the API server hands it out."""
     meta: dict[str, Any] = {
@@ -108,8 +109,9 @@ def body(
     }
     if deleted is not None:
         meta["deletionTimestamp"] = rfc(deleted)
-    if reconcile is not None:
-        meta["annotations"] = {RECONCILE_ANNOTATION: reconcile}
+    asked_for = {RECONCILE_ANNOTATION: reconcile, RECREATE_ANNOTATION: recreate}
+    if annotations := {name: value for name, value in asked_for.items() if value is not None}:
+        meta["annotations"] = annotations
     return {
         "apiVersion": "cce.huaweicloud.com/v1alpha1",
         "kind": "ImageCache",

@@ -43,12 +43,12 @@ from imagecache_operator.observation import (
 )
 
 
-def _mostly(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
+def mostly(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
     """The usual, and once in a while the odd one."""
     return st.integers(0, 7).flatmap(lambda n: usual if n else st.just(odd))
 
 
-def _seldom(odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def seldom(odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """None, and once in a while something."""
     return st.integers(0, 7).flatmap(lambda n: st.none() if n else odd)
 
@@ -124,7 +124,7 @@ def statuses(draw: st.DrawFn, *, bound: bool) -> dict[str, Any]:
 def bodies(draw: st.DrawFn, *, finalizing: bool) -> dict[str, Any]:
     """An object: bound by id or by name, or one that creates; live or deleted; held by us or not."""
     spec: dict[str, Any] = dict(draw(st.sampled_from(BINDINGS)))
-    spec |= draw(_seldom(st.sampled_from([{"deletionPolicy": "Retain"}, {"managementPolicy": "Observe"}]))) or {}
+    spec |= draw(seldom(st.sampled_from([{"deletionPolicy": "Retain"}, {"managementPolicy": "Observe"}]))) or {}
     return body(
         spec=spec,
         status=draw(statuses(bound="images" not in spec)),
@@ -138,9 +138,9 @@ def bodies(draw: st.DrawFn, *, finalizing: bool) -> dict[str, Any]:
 FACTS = st.fixed_dictionaries(
     {
         "slot_granted": st.sampled_from([True, True, False]),
-        "write_trouble": _seldom(TROUBLES),
+        "write_trouble": seldom(TROUBLES),
         "answer": ANSWERS,
-        "in_flight": _mostly(st.just(False), True),
+        "in_flight": mostly(st.just(False), True),
         "since_request": SECONDS,
         "since_good_look": SECONDS,
         "waiting": SECONDS,
@@ -150,9 +150,9 @@ FACTS = st.fixed_dictionaries(
 CALM = st.fixed_dictionaries({"identity": st.just(US), "crd": st.just(Crd.ALIVE)})
 DISTURBED = st.fixed_dictionaries(
     {
-        "identity": _mostly(IDENTITIES, None),
-        "obstacle": _seldom(st.builds(Verdict, st.just(Reason.NOT_ALLOWED), WORDS)),
-        "other_holder": _seldom(st.sampled_from([Key("team-a", "old"), Key("team-b", "old")])),
+        "identity": mostly(IDENTITIES, None),
+        "obstacle": seldom(st.builds(Verdict, st.just(Reason.NOT_ALLOWED), WORDS)),
+        "other_holder": seldom(st.sampled_from([Key("team-a", "old"), Key("team-b", "old")])),
         "crd": st.sampled_from(Crd),
     }
 )
@@ -161,11 +161,11 @@ DISTURBED = st.fixed_dictionaries(
 US_ELSEWHERE = replace(US, location=ELSEWHERE)
 ONE_FAULT = st.fixed_dictionaries(
     {
-        "identity": _mostly(st.just(US), US_ELSEWHERE),
-        "obstacle": _seldom(st.builds(Verdict, st.just(Reason.NOT_ALLOWED), WORDS)),
-        "other_holder": _seldom(st.just(Key("team-a", "old"))),
-        "crd": _mostly(st.just(Crd.ALIVE), Crd.UNREAD),
-        "slot_granted": _mostly(st.just(True), False),
+        "identity": mostly(st.just(US), US_ELSEWHERE),
+        "obstacle": seldom(st.builds(Verdict, st.just(Reason.NOT_ALLOWED), WORDS)),
+        "other_holder": seldom(st.just(Key("team-a", "old"))),
+        "crd": mostly(st.just(Crd.ALIVE), Crd.UNREAD),
+        "slot_granted": mostly(st.just(True), False),
     }
 )
 
@@ -195,7 +195,7 @@ def near_misses(draw: st.DrawFn) -> Case:
     status = {"imageCacheID": ID, "seenBy": seen_by(draw(IDENTITIES)), "cacheStatus": "Available"}
     if draw(st.booleans()):
         status["deletion"] = draw(deletions())
-    spec = {"imageCacheID": ID} | (draw(_seldom(st.just({"deletionPolicy": "Retain"}))) or {})
+    spec = {"imageCacheID": ID} | (draw(seldom(st.just({"deletionPolicy": "Retain"}))) or {})
     made = body(spec=spec, status=status, deleted=NOW, created=CREATED)
     there = st.builds(Present, CACHES, st.just(facts["identity"]), st.just(1.0))
     return Case(ImageCache.parse(made), draw(there | st.just(Absent(facts["identity"]))), facts)

@@ -13,7 +13,7 @@ from imagecache_operator.status import Condition
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 BEFORE = datetime(2026, 2, 1, tzinfo=UTC)
 
-# The table of interface section 1.3, as far as this version shows its reasons.
+# The table of interface section 1.3.
 TRUE = {"Available", "Observed"}
 STALLED = {
     "Failed",
@@ -26,10 +26,13 @@ STALLED = {
     "CredentialsInvalid",
     "AccessDenied",
     "EndpointInvalid",
+    "QuotaExceeded",
     "RequestRejected",
 }
 RECONCILING = {
+    "CreateRequested",
     "Creating",
+    "Recreating",
     "DeleteRequested",
     "Deleting",
     "DeleteRefused",

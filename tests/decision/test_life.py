@@ -270,15 +270,6 @@ def test_the_first_list_lacks_the_id_so_a_get_must_confirm() -> None:
     assert live(GET_AWAITED, status={}).decide().action == Confirm(ID)
 
 
-@pytest.mark.parametrize("observation", ANY_LOOK)
-def test_an_object_that_creates_is_told_that_this_version_cannot(observation: Observation) -> None:
-    """A field that is silently dropped would turn "create" into "bind and delete"."""
-    decision = live(observation, spec={"images": ["nginx"]}, status={}).decide()
-    assert decision.action == Nothing()
-    assert decision.status.image_cache_id is None
-    assert "Stalled" in conditions(decision)
-
-
 def test_a_live_object_with_a_deletion_in_its_status_asks_for_nothing() -> None:
     """Only a deletionTimestamp deletes."""
     status = ready_status() | {"deletion": asked(ago=600)}

@@ -60,20 +60,6 @@ def test_the_location_comes_from_the_spec_then_from_the_settings(
             id="its namespace may not use the operator's credentials",
         ),
         pytest.param({}, Defaults(R1, PROJECT, frozenset()), Reason.NOT_ALLOWED, "team-a", id="no namespace may"),
-        pytest.param(
-            {"credentialsSecretRef": {"name": "mine"}},
-            Defaults(R1, PROJECT),
-            Reason.NOT_ALLOWED,
-            "spec.credentialsSecretRef",
-            id="its own credentials are not served",
-        ),
-        pytest.param(
-            {"credentialsSecretRef": {"name": "mine"}},
-            Defaults(R1, PROJECT, frozenset({"team-a"})),
-            Reason.NOT_ALLOWED,
-            "spec.credentialsSecretRef",
-            id="nor are the operator's taken instead",
-        ),
     ],
 )
 def test_a_wish_is_refused_with_a_sentence(

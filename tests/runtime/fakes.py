@@ -6,7 +6,7 @@ import asyncio
 import copy
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -14,7 +14,7 @@ from tests.decision.builders import US
 from tests.runtime.virtual_time import LoopClock
 
 from imagecache_operator.account import SessionOpener
-from imagecache_operator.answers import Accepted, DeleteAnswer
+from imagecache_operator.answers import Accepted, CreateAnswer, Created, DeleteAnswer
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import CloudClient, NotThere
 from imagecache_operator.cloud.credentials import AccessKey, Credentials
@@ -26,7 +26,7 @@ from imagecache_operator.kubernetes_client import ConflictError, KubernetesClien
 from imagecache_operator.observation import Cache, CacheStatus, Trouble
 from imagecache_operator.placement import Placement
 
-LIST, GET, DELETE = Operation.LIST, Operation.GET, Operation.DELETE
+LIST, GET, DELETE, CREATE = Operation.LIST, Operation.GET, Operation.DELETE, Operation.CREATE
 
 Answer = TypeVar("Answer")
 
@@ -51,12 +51,36 @@ class FakeClient(CloudClient):
         self.caches: dict[str, Cache] = {}
         self.troubles: dict[Operation, Trouble | Exception] = {}
         self.answers: deque[DeleteAnswer] = deque()
+        self.create_answers: deque[CreateAnswer] = deque()
+        self.bodies: list[Mapping[str, Any]] = []
         self.calls: list[Call] = []
         self._holds: dict[Operation, asyncio.Event] = {}
 
     def put(self, cache_id: str, status: CacheStatus | str = CacheStatus.AVAILABLE, name: str = "web") -> None:
         """Have such a cache."""
         self.caches[cache_id] = Cache(cache_id, name, status)
+
+    def build(self, body: Mapping[str, Any], **changes: Any) -> str:
+        """Have a cache as a POST with that body makes it; returns its id."""
+        cache_id = f"a0000000-0000-0000-0000-{len(self.bodies):012d}"
+        building = body["building_config"]
+        made = Cache(
+            id=cache_id,
+            name=body["name"],
+            status=CacheStatus.CREATING,
+            created_at=self._clock.now(),
+            retention_days=body["retention_days"],
+            size_gib=body["image_cache_size"],
+            images=tuple(body["images"]),
+            cluster_id=building["cluster"],
+            pull_secrets=tuple(building.get("image_pull_secrets", ())),
+        )
+        self.caches[cache_id] = replace(made, **changes)
+        return cache_id
+
+    def become(self, cache_id: str, status: CacheStatus | str, message: str = "") -> None:
+        """Let the cloud say another word of a cache."""
+        self.caches[cache_id] = replace(self.caches[cache_id], status=status, message=message)
 
     def hold(self, operation: Operation) -> asyncio.Event:
         """Let calls of that kind that begin from now on hang until the event is set."""
@@ -87,8 +111,19 @@ class FakeClient(CloudClient):
         """See `CloudClient`; without scripted answers the cache is Deleting from then on."""
         answer = self.answers.popleft() if self.answers else Accepted(self._clock.now(), "request-1")
         if isinstance(answer, Accepted) and cache_id in self.caches:
-            self.put(cache_id, CacheStatus.DELETING, self.caches[cache_id].name)
+            self.become(cache_id, CacheStatus.DELETING)
         found = await self._reached(DELETE, cache_id, answer)
+        assert not isinstance(found, Trouble)
+        return found
+
+    async def create(self, body: Mapping[str, Any]) -> CreateAnswer:
+        """See `CloudClient`; without scripted answers there is such a cache from then on. `Lost` makes none."""
+        self.bodies.append(body)
+        answer = self.create_answers.popleft() if self.create_answers else Created("", "request-1")
+        if isinstance(answer, Created):
+            made = self.build(body)
+            answer = Created(made, answer.request_id) if answer.cache_id is not None else answer
+        found = await self._reached(CREATE, body["name"], answer)
         assert not isinstance(found, Trouble)
         return found
 
@@ -142,6 +177,7 @@ class FakeKubernetes(KubernetesClient):
         self.objects: dict[Key, dict[str, Any]] = {}
         self.crd: dict[str, Any] = {"metadata": {"name": "imagecaches.cce.huaweicloud.com"}}
         self.events: list[dict[str, Any]] = []
+        self.secrets: dict[tuple[str, str], dict[str, Any]] = {}
         self.calls: Counter[str] = Counter()
         self.patches: list[Any] = []
         self.failures: dict[str, deque[Exception | None]] = {}
@@ -166,9 +202,11 @@ class FakeKubernetes(KubernetesClient):
         return copy.deepcopy(kept)
 
     def edit(self, key: Key, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Change an object as a user would; returns what the watch would tell."""
+        """Change an object as a user would; returns what the watch would tell. A new spec is a new generation."""
         body = copy.deepcopy(self.objects[key])
         change(body)
+        if body["spec"] != self.objects[key]["spec"]:
+            body["metadata"]["generation"] += 1
         return self.put(body)
 
     async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,6 +247,13 @@ class FakeKubernetes(KubernetesClient):
         self.listed()
         for body in bodies:
             yield body
+
+    async def list_secrets(self, namespace: str | None) -> AsyncIterator[dict[str, Any]]:
+        """See `KubernetesClient`."""
+        await self._begin("list_secrets")
+        for (within, _), secret in sorted(self.secrets.items()):
+            if namespace in {None, within}:
+                yield copy.deepcopy(secret)
 
     async def get_crd(self) -> dict[str, Any]:
         """See `KubernetesClient`."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.decision.builders import HERE, ID, PROJECT, body, rfc
-from tests.runtime.fakes import FakeKubernetes, FakeSessions
+from tests.runtime.fakes import GET, FakeKubernetes, FakeSessions
 from tests.runtime.virtual_time import EPOCH, LoopClock, settle
 
 from imagecache_operator.account import Intervals
@@ -20,12 +20,14 @@ from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.metrics import Metrics
-from imagecache_operator.names import RECONCILE_ANNOTATION
+from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 
 KEY = Key("team-a", "web")
 OTHER_ID = "d271e39e-1a6e-4d3d-8fa8-2a36329c68d2"
+MADE, MADE_NEXT = "a0000000-0000-0000-0000-000000000001", "a0000000-0000-0000-0000-000000000002"
+"""What the cloud makes of the first two POSTs."""
 CREATED = EPOCH - timedelta(days=1)
 
 Change = Callable[[dict[str, Any]], None]
@@ -59,13 +61,20 @@ class Kit:
         self.kubernetes = FakeKubernetes()
         self.sessions = FakeSessions(clock)
         self.cloud = self.sessions.client
+        self.writes_per_minute = writes_per_minute
+        self.start()
+        self.busy: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """A process of the operator."""
+        clock = self.clock
         self.metrics = Metrics()
         self.accounts = Accounts(
             self.sessions,
-            lambda: Defaults(HERE.region, PROJECT),
+            lambda: Defaults(HERE.region, PROJECT, cluster_id="cluster-1"),
             clock=clock,
             intervals=Intervals(5.0, 60.0),
-            writes_per_minute=writes_per_minute,
+            writes_per_minute=self.writes_per_minute,
         )
         self.reconciler = Reconciler(
             kubernetes=self.kubernetes,
@@ -77,7 +86,15 @@ class Kit:
             policy=Policy(),
         )
         self.reconciler.queue.start()
-        self.busy: list[asyncio.Task[None]] = []
+
+    async def restart(self, *, after: float = 0.0) -> None:
+        """The process is killed, wherever it is; the next one begins with the objects as the API server has them."""
+        await self.stop()
+        await asyncio.sleep(after)
+        self.start()
+        for made in list(self.kubernetes.objects.values()):
+            self.reconciler.upsert(made)
+        self.reconciler.seed_limiters()
 
     def make(self, **changes: Any) -> Key:
         """A live object that is bound to the cache and was seen Available; the watch tells of it."""
@@ -92,6 +109,26 @@ class Kit:
         if watched:
             self.reconciler.upsert(made)
         return made
+
+    def apply(self, spec: dict[str, Any] | None = None, **changes: Any) -> Key:
+        """An object that has its cache created, as a user applies it."""
+        spec = {"images": ["nginx"]} | (spec or {})
+        return self.make(**({"spec": spec, "status": {}, "finalizers": []} | changes))
+
+    async def post_that_waits_for_its_turn(self) -> asyncio.Event:
+        """A creation whose intent is written, and whose POST waits behind three other calls of the access key."""
+        writing = self.kubernetes.holds["patch_status"] = asyncio.Event()
+        self.apply(finalizers=[FINALIZER])
+        await settle()
+        [account] = self.accounts
+        hold = self.cloud.hold(GET)
+        self.busy.extend(asyncio.create_task(account.get(f"id-{number}")) for number in range(3))
+        await settle()
+        del self.kubernetes.holds["patch_status"]
+        writing.set()
+        await settle()
+        assert "answer" not in self.status()["creation"]
+        return hold
 
     async def started_deletion(self) -> None:
         """An object whose cache is there is deleted, and all is settled that can be."""

@@ -154,12 +154,6 @@ def test_all_faults_are_told_at_once() -> None:
             id="an endpoint for one region and no region",
         ),
         pytest.param(
-            KEY | {"IMAGECACHE_NAMESPACED_CREDENTIALS": "true"},
-            "IMAGECACHE_NAMESPACED_CREDENTIALS=true is not served by this version: unset it, and let the operator use "
-            "its own credentials.",
-            id="namespaced credentials",
-        ),
-        pytest.param(
             KEY | {"IMAGECACHE_LEADER_ELECTION": "true"},
             "IMAGECACHE_LEADER_ELECTION=true is not served by this version: unset it, and run one replica only.",
             id="leader election",

@@ -30,6 +30,7 @@ class Fate:
 
     at: float
     reverts: bool
+    was: CacheStatus | str = CacheStatus.AVAILABLE
 
 
 class StormyCloud(CloudClient):
@@ -131,7 +132,7 @@ class StormyCloud(CloudClient):
             self.doubles.append(cache_id)
         takes = self._dice.choice([0.0, 0.5, 3.0, 20.0, 90.0, 600.0])
         reverts = self._dice.random() < self.storm / 3
-        self._fates[cache_id] = Fate(self._clock.monotonic() + takes, reverts)
+        self._fates[cache_id] = Fate(self._clock.monotonic() + takes, reverts, cache.status)
         self._caches[cache_id] = replace(cache, status=CacheStatus.DELETING)
         return Accepted(self._clock.now(), "request")
 
@@ -141,7 +142,7 @@ class StormyCloud(CloudClient):
             if fate.at <= self._clock.monotonic():
                 del self._fates[cache_id]
                 if fate.reverts:
-                    self._caches[cache_id] = replace(self._caches[cache_id], status=CacheStatus.AVAILABLE)
+                    self._caches[cache_id] = replace(self._caches[cache_id], status=fate.was)
                 else:
                     del self._caches[cache_id]
         return tuple(self._caches.values())

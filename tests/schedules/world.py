@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
@@ -47,6 +48,11 @@ class StormyCluster(FakeKubernetes):
             self.watch("DELETED" if gone else "MODIFIED", kept)
         return kept
 
+    def end(self, key: Key, moment: str) -> None:
+        """An object that no finalizer holds is deleted."""
+        self.edit(key, lambda it: it["metadata"].update(deletionTimestamp=moment))
+        del self.objects[key]
+
     async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> Body:
         """See `FakeKubernetes`."""
         answer = await super().patch_status(key, patch)
@@ -84,7 +90,7 @@ class Operator:
         sessions.client = cloud  # type: ignore[assignment]
         self._accounts = Accounts(
             sessions,
-            lambda: Defaults("eu-west-101", "0123456789abcdef0123456789abcdef"),
+            lambda: Defaults("eu-west-101", "0123456789abcdef0123456789abcdef", cluster_id="cluster-1"),
             clock=clock,
             intervals=Intervals(5.0, 60.0),
             writes_per_minute=10,
@@ -128,14 +134,18 @@ class World:
     """What one seed makes of it; `faults` has what must never happen."""
 
     def __init__(self, seed: int) -> None:
+        random.seed(seed)  # the operator's own jitter
         self.dice = Random(seed)
         self.clock = LoopClock()
-        self.cloud = StormyCloud(self.dice, self.clock)
+        self.cloud = self._make_cloud(self.dice)
         self.cluster = StormyCluster(self.dice)
         self.cluster.released = self._judge_release
         self.operator = Operator(self.cluster, self.cloud, self.clock)
         self.faults: list[str] = []
         self._released: dict[str, float] = {}
+
+    def _make_cloud(self, dice: Random) -> StormyCloud:
+        return StormyCloud(dice, self.clock)
 
     def create(self, number: int) -> None:
         """A cache, and an object that is bound to it in one of the ways, with our finalizer on it."""
@@ -155,8 +165,10 @@ class World:
         if self.dice.random() < 0.2:
             self._put(f"second-{number}", {"imageCacheID": cache_id})
 
-    def _put(self, name: str, spec: Body) -> None:
-        self.cluster.put(body(name=name, uid=f"uid-{name}", spec=spec, status={}, created=self.clock.now()))
+    def _put(self, name: str, spec: Body, *, finalizer: bool = True) -> None:
+        finalizers: list[str] | None = None if finalizer else []
+        made = body(name=name, uid=f"uid-{name}", spec=spec, status={}, created=self.clock.now(), finalizers=finalizers)
+        self.cluster.put(made)
 
     def edit(self, key: Key, change: Callable[[Body], None]) -> None:
         """A user changes an object."""
@@ -164,9 +176,12 @@ class World:
             self.cluster.edit(key, change)
 
     def delete(self, key: Key) -> None:
-        """A user deletes an object, which our finalizer holds."""
+        """A user deletes an object, which our finalizer holds unless it was not put on yet."""
         moment = format_time(self.clock.now().replace(microsecond=0))
-        self.edit(key, lambda it: it["metadata"].setdefault("deletionTimestamp", moment))
+        if key in self.cluster.objects and not self.cluster.objects[key]["metadata"]["finalizers"]:
+            self.cluster.end(key, moment)
+        else:
+            self.edit(key, lambda it: it["metadata"].setdefault("deletionTimestamp", moment))
 
     def retain(self, key: Key) -> None:
         """A user lets the cache stay."""

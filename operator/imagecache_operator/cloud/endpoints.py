@@ -346,6 +346,27 @@ class Endpoints:
             iam_template=iam or self.iam_template,
         )
 
+    def named_by_secret(self, *, region: str | None, cce: str | None, iam: str | None) -> Endpoints:
+        """With what a Secret of a user's namespace says, who is not trusted: https to allowed hosts, never loopback.
+
+        Raises:
+            EndpointError: the Secret names an endpoint that it may not name.
+        """
+        for url in (cce, iam):
+            if url is None:
+                continue
+            parts = _parse(check_endpoint(url).replace(REGION_PLACE, _MARK))
+            if parts.scheme != "https" or is_loopback(parts.host):
+                raise EndpointError(
+                    f"The endpoint {url} in the Secret must be https, and not of the operator's machine."
+                )
+            if not host_allowed(parts.host.replace(_MARK, "zz"), self.hosts()):
+                raise EndpointError(
+                    f"The host {host_pattern(url)} in the Secret is not among those to which credentials may be sent; "
+                    "an administrator can allow it with IMAGECACHE_ALLOWED_ENDPOINTS."
+                )
+        return self.overridden(region=region, cce=cce, iam=iam)
+
     def hosts(self) -> tuple[str, ...]:
         """The patterns of all hosts to which the credentials may go."""
         templates = (self.cce_template, self.iam_template, self.sts_template, *self.cce_by_region.values())

@@ -29,6 +29,8 @@ RETRY_AFTER_MAX = 3600.0
 
 _CACHE_ID = re.compile(CACHE_ID_PATTERN)
 _GATEWAY_CODE = re.compile(r"^(?:APIGW|APIG)\.", re.IGNORECASE)
+_QUOTA_CODE = re.compile(r"^CCE\.\d\d400(?:00[7-9]|01[0-39]|020)$")
+"""Some quota is short (cce-api section 4.2); which one, only the words tell."""
 _ERROR_KEYS = frozenset(
     {
         "error_code", "errorCode", "error_msg", "errorMessage", "errorMsg", "error",
@@ -108,7 +110,8 @@ def refusal_of(error: CloudError) -> Refusal:
     words = f"{error.code} {error.message}".lower()
     if _GATEWAY_CODE.match(error.code):
         return Refusal.OTHER
-    if "quota" in words or "exceed" in words:
+    # In a 400 it may as well be a field that exceeds its range.
+    if "quota" in words or _QUOTA_CODE.match(error.code) or (error.status == 403 and "exceed" in words):
         return Refusal.QUOTA
     if error.status == 409 or "already exist" in words or "duplicate" in words:
         return Refusal.NAME_TAKEN

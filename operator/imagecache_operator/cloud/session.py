@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar, assert_never
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -49,8 +50,29 @@ class Session:
     gate: KeyGate
 
 
+class Gates:
+    """The gate of each key, shared by all who use that key, for as long as somebody does.
+
+    Args:
+        clock: where time comes from.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._total = asyncio.Semaphore(IN_FLIGHT)
+        self._gates: WeakValueDictionary[object, KeyGate] = WeakValueDictionary()
+
+    def of(self, credentials: Credentials) -> KeyGate:
+        """The gate of the key; a repaired secret or endpoint is a new key, a project is none."""
+        key = (credentials.secret, credentials.region, credentials.cce_endpoint, credentials.iam_endpoint)
+        gate = self._gates.get(key)
+        if gate is None:
+            gate = self._gates[key] = KeyGate(self._clock, self._total)
+        return gate
+
+
 class Sessions:
-    """Opens sessions; gates are shared by all sessions of the same credentials.
+    """Opens sessions with the credentials of one source.
 
     Args:
         http: the client of all requests.
@@ -59,6 +81,8 @@ class Sessions:
         request_timeout: seconds.
         clock: where time comes from.
         meter: told of each request.
+        gates: shared with other sources; None: its own.
+        trusted: whether the source is the administrator's own, who may name any endpoint.
     """
 
     def __init__(
@@ -67,6 +91,8 @@ class Sessions:
         endpoints: Endpoints,
         source: CredentialsSource,
         *,
+        gates: Gates | None = None,
+        trusted: bool = True,
         request_timeout: float,
         clock: Clock,
         meter: Meter,
@@ -77,10 +103,11 @@ class Sessions:
         self._timeout = request_timeout
         self._clock = clock
         self._meter = meter
-        self._total = asyncio.Semaphore(IN_FLIGHT)
+        self._gates = gates or Gates(clock)
+        self._trusted = trusted
+        self._gate: tuple[Credentials, KeyGate] | None = None
         self._last: Credentials | None = None
         self._complaint = ""
-        self._gates: dict[Credentials, KeyGate] = {}
         self._asking = asyncio.Lock()
         self._account_ids: dict[tuple[Credentials, str], tuple[float, str | None]] = {}
         self._look_up_refused: dict[Credentials, float] = {}
@@ -118,11 +145,10 @@ class Sessions:
             return Trouble(kind, str(error))
 
     async def _open(self, placement: Placement, credentials: Credentials) -> Session | Trouble:
-        endpoints = self._endpoints.overridden(
-            region=credentials.region, cce=credentials.cce_endpoint, iam=credentials.iam_endpoint
-        )
+        override = self._endpoints.overridden if self._trusted else self._endpoints.named_by_secret
+        endpoints = override(region=credentials.region, cce=credentials.cce_endpoint, iam=credentials.iam_endpoint)
         cce, iam = endpoints.cce(placement.region), endpoints.iam(placement.region)
-        gate = self._gate(credentials)
+        gate = self._gate_of(credentials)
         match credentials.secret:
             case AccessKey() as key:
                 found = await self._for_key(placement, credentials, key, gate, iam, _sts(endpoints, placement.region))
@@ -202,13 +228,14 @@ class Sessions:
                 self._account_ids[which] = (now, account_id)
             return account_id
 
-    def _gate(self, credentials: Credentials) -> KeyGate:
+    def _gate_of(self, credentials: Credentials) -> KeyGate:
         """The gate of these credentials; what was learnt of former ones is dropped, which ends their slow lane."""
-        if credentials not in self._gates:
-            self._gates = {credentials: KeyGate(self._clock, self._total)}
+        if self._gate is None or self._gate[0] != credentials:
+            self._gate = credentials, self._gates.of(credentials)
+            self._gate[1].forgive()
             self._account_ids.clear()
             self._look_up_refused.clear()
-        return self._gates[credentials]
+        return self._gate[1]
 
 
 def _sts(endpoints: Endpoints, region: str) -> str | None:

@@ -1,0 +1,197 @@
+"""The whole life of a cache, with real programs: created, followed, replaced, taken over, expired, retained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from imagecache_playground.cluster import Cluster, Object, condition, reason
+from imagecache_playground.processes import wait_for
+from imagecache_playground.surroundings import Surroundings
+
+CLUSTER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
+RECREATE = "cce.huaweicloud.com/recreate-requested-at"
+CREATE = "CreateImageCache"
+
+
+@pytest.fixture
+def world(surroundings: Callable[..., Surroundings], cluster: Cluster) -> Surroundings:
+    """A cloud that builds and deletes within a second, and an operator that knows a cluster to build in."""
+    timing = {"create_seconds": 0.7, "delete_seconds": 0.5}
+    made = surroundings(cluster, {"timing": timing, "writes_per_minute": 0})
+    made.operator(IMAGECACHE_CLUSTER_ID=CLUSTER)
+    return made
+
+
+def create(world: Surroundings, name: str = "web", /, **spec: Any) -> None:
+    """An object that creates."""
+    world.cluster.create(world.namespace, name, **({"images": ["nginx"]} | spec))
+
+
+def names(world: Surroundings) -> list[str]:
+    """The names of the caches that are there."""
+    return sorted(cache["name"] for cache in world.cloud.caches().values())
+
+
+def id_of(found: Object) -> str:
+    """The id in the status."""
+    return str(found["status"]["imageCacheID"])
+
+
+def test_created_followed_and_deleted(world: Surroundings) -> None:
+    """One POST with what the manifest says; Creating, then Ready; deleted with its object."""
+    create(world, sizeGiB=40, retentionDays=7, build={"pullSecretRefs": [{"name": "pull"}]})
+    world.wait_reason("Creating")
+    found = world.wait_reason("Available")
+    cache = world.cloud.cache(id_of(found))
+    assert cache is not None
+    assert (cache["name"], cache["images"], cache["image_cache_size"], cache["retention_days"]) == (
+        "web",
+        ["nginx"],
+        40,
+        7,
+    )
+    assert cache["building_config"] == {"cluster": CLUSTER, "image_pull_secrets": [f"{world.namespace}:pull"]}
+    assert found["status"]["creation"]["answer"] == "Accepted"
+    assert found["status"]["expiresAt"] > found["status"]["createdAt"]
+    assert len(world.cloud.calls(CREATE)) == 1
+    world.delete()
+    world.wait_gone()
+    assert names(world) == []
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["the cache was made", "nothing was made"])
+def test_a_lost_answer_makes_no_twin(world: Surroundings, made: bool) -> None:
+    """The cache is found by its name, or shown to be missing; the object says what is awaited."""
+    world.cloud.fault("answer_lost" if made else "refuse_connection", operation=CREATE, times=1)
+    create(world)
+    found = world.wait_reason("Available", seconds=30)
+    assert names(world) == ["web"]
+    assert id_of(found) in world.cloud.caches()
+
+
+def test_a_replacement_keeps_the_name_and_never_has_two(world: Surroundings) -> None:
+    """A change with SpecChanged: the old cache is proven gone before the new one is asked for."""
+    create(world, recreateOn=["SpecChanged"])
+    old = id_of(world.wait_reason("Available"))
+    world.set_spec(images=["nginx", "busybox"])
+    world.wait_reason("Recreating")
+    found = world.wait(
+        lambda it: reason(it) == "Available" and it and it["status"]["observedGeneration"] == 2, what="it is replaced"
+    )
+    assert found is not None
+    assert id_of(found) != old
+    calls = [
+        (call["operation"], call["status"]) for call in world.cloud.calls() if call["operation"] != "ListImageCaches"
+    ]
+    kinds = [operation for operation, _ in calls if operation in {CREATE, "DeleteImageCache", "ShowImageCache"}]
+    assert kinds == [CREATE, "DeleteImageCache", "ShowImageCache", CREATE]
+    assert names(world) == ["web"]
+
+
+def test_built_anew_on_request(world: Surroundings) -> None:
+    """A new value of the annotation replaces the cache once."""
+    create(world)
+    old = id_of(world.wait_reason("Available"))
+    world.cluster.patch(world.namespace, "web", {"metadata": {"annotations": {RECREATE: "1"}}})
+    found = world.wait(lambda it: it and it["status"].get("lastHandledRecreateAt") == "1", what="it was handled")
+    found = world.wait_reason("Available")
+    assert id_of(found) != old
+    assert len(world.cloud.calls(CREATE)) == 2
+
+
+def test_two_objects_want_one_name(world: Surroundings) -> None:
+    """The older holds it; the other says so, and takes over by itself when the first is gone."""
+    create(world, "first", name="shared")
+    world.wait_reason("Available", name="first")
+    create(world, "second", name="shared")
+    stalled = world.wait_stalled("Conflict", name="second")
+    assert "first" in condition(stalled, "Ready")["message"]
+    world.delete("first")
+    world.wait_gone("first")
+    world.wait_reason("Available", name="second")
+    assert names(world) == ["shared"]
+
+
+def test_a_cache_of_somebody_else_is_left_alone(world: Surroundings) -> None:
+    """Never: Conflict, no call. IfIdentical: the fields that differ are named; what is identical is taken over."""
+    fields = {"images": ["docker.io/library/nginx:latest"], "image_cache_size": 20, "cluster": CLUSTER}
+    cache_id = world.cloud.add_cache("web", **fields)
+    create(world, sizeGiB=30)
+    world.wait_stalled("Conflict")
+    world.set_spec(adoptionPolicy="IfIdentical")
+    world.wait(lambda it: "sizeGiB" in condition(it, "Ready").get("message", ""), what="the difference is named")
+    create(world, "same", name="same")
+    other = world.cloud.add_cache("twin", **fields)
+    create(world, "twin", adoptionPolicy="IfIdentical")
+    assert id_of(world.wait_reason("Available", name="twin")) == other
+    assert cache_id in world.cloud.caches()
+    adopted = [event for event in world.cluster.events(world.namespace, "twin") if event["reason"] == "Adopted"]
+    assert len(adopted) == 1
+
+
+def test_a_full_tenant(world: Surroundings) -> None:
+    """QuotaExceeded with how many are used; no POST is wasted while it is full; then the oldest goes first."""
+    world.cloud.settings(quota=1)
+    create(world, "first")
+    world.wait_reason("Available", name="first")
+    create(world, "second")
+    stalled = world.wait_stalled("QuotaExceeded", name="second")
+    assert "1" in condition(stalled, "Ready")["message"]
+    create(world, "third")
+    world.wait_stalled("QuotaExceeded", name="third")
+    posts = len(world.cloud.calls(CREATE))
+    world.annotate("first", "look")
+    world.wait(lambda it: it and it["status"].get("lastHandledReconcileAt") == "look", what="a look", name="first")
+    assert len(world.cloud.calls(CREATE)) == posts
+    world.delete("first")
+    world.wait_reason("Available", name="second", seconds=30)
+    world.wait_stalled("QuotaExceeded", name="third")
+    assert names(world) == ["second"]
+
+
+def test_a_cache_that_vanishes(world: Surroundings) -> None:
+    """NotFound; created anew only where the object says so."""
+    create(world)
+    world.cloud.vanish(id_of(world.wait_reason("Available")))
+    world.wait_stalled("NotFound")
+    posts = len(world.cloud.calls(CREATE))
+    world.set_spec(recreateOn=["NotFound"])
+    world.wait_reason("Available")
+    assert len(world.cloud.calls(CREATE)) == posts + 1
+
+
+def test_observe_creates_nothing(world: Surroundings) -> None:
+    """Until it is switched to Manage."""
+    create(world, managementPolicy="Observe")
+    world.wait_stalled("NotFound")
+    assert world.cloud.calls(CREATE) == []
+    world.set_spec(managementPolicy="Manage")
+    world.wait_reason("Available")
+
+
+def test_killed_at_every_turn(surroundings: Callable[..., Surroundings], cluster: Cluster) -> None:
+    """SIGKILL again and again while caches are created and deleted: no twin, and nothing is left."""
+    world = surroundings(cluster, {"timing": {"create_seconds": 1, "delete_seconds": 1}, "writes_per_minute": 0})
+    operator = world.operator(IMAGECACHE_CLUSTER_ID=CLUSTER, IMAGECACHE_DELETE_RETRY_AFTER="2")
+    wanted = [f"web-{number}" for number in range(6)]
+    for name in wanted:
+        create(world, name)
+    for point in ("CreateImageCache", "ListImageCaches"):
+        seen = len(world.cloud.calls(point))
+        wait_for(lambda: len(world.cloud.calls(point)) > seen, what=point, seconds=20)  # noqa: B023 (called at once)
+        operator.program.kill()
+        operator.start()
+    for name in wanted:
+        world.wait_reason("Available", name=name, seconds=40)
+    assert names(world) == wanted
+    for name in wanted:
+        world.delete(name)
+    wait_for(lambda: bool(world.cloud.calls("DeleteImageCache")), what="DELETE", seconds=20)
+    operator.program.kill()
+    operator.start()
+    for name in wanted:
+        world.wait_gone(name, seconds=40)
+    assert names(world) == []
