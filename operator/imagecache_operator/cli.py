@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "crd":
             from imagecache_operator.crd import crd_yaml
 
-            sys.stdout.write(crd_yaml())
+            try:
+                sys.stdout.write(crd_yaml())
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # Whoever reads has enough, such as `head`; the interpreter must not write again at its end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         case _:
             return _run({name: text for name, text in options.items() if text is not None})

@@ -54,6 +54,9 @@ RETRY_FACTOR_MAX = 10
 
 _TOLD_DELETING = frozenset({Reason.DELETING, Reason.RECREATING})
 
+ANSWER_PATIENCE = 10.0
+"""Seconds for which an answer to DELETE may wait to be told together with the look that follows it."""
+
 _REFUSED = "refused: "
 _GONE = "already gone: "
 _LOST = "no usable answer: "
@@ -363,12 +366,34 @@ class _Pass:
             action = Confirm(self._cache_id)
         ready = self.resource.status.condition(READY)
         if ready is not None and ready.status == "False":
-            if self._until_overdue > 0:
-                return Decision(action, self.resource.status, requeue_after=self._until_overdue, in_motion=True)
-            return self._wait(_as_told(ready), action=action)
+            if self._until_overdue <= 0:
+                return self._wait(_as_told(ready), action=action)
+            pause = self._until_overdue
+            if (answer := self.facts.answer) is not None:
+                # Usually a look comes soon, and is told together with the answer.
+                pause = min(pause, ANSWER_PATIENCE - self.facts.since_request)
+                if pause <= 0:
+                    return self._wait(self._answered(answer), action=action)
+            return Decision(action, self.resource.status, requeue_after=pause, in_motion=True)
         if self.facts.waiting < PATIENCE:
             return Decision(action, self.resource.status, requeue_after=PATIENCE - self.facts.waiting, in_motion=True)
         return self._wait(Verdict(Reason.DELETE_REQUESTED, "Looking at the cloud before asking it."), action=action)
+
+    def _answered(self, answer: DeleteAnswer) -> Verdict:
+        """What to say of a DELETE that was answered, while no look that began after it has ended."""
+        match answer:
+            case NotDone(trouble):
+                return Verdict(Reason(trouble.kind.value), trouble.message)
+            case Accepted(at):
+                return Verdict(
+                    Reason.DELETE_REQUESTED, f"The cloud accepted DELETE at {_time(at)}; it is looked at next."
+                )
+            case Gone(message) | Refused(message) | Lost(message):
+                return Verdict(
+                    Reason.DELETE_REQUESTED, f"DELETE was answered ({message}); the cloud is looked at next."
+                )
+            case _:
+                assert_never(answer)
 
     # --- rows for a cache that is there
 

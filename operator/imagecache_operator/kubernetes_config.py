@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import re
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,10 +50,13 @@ async def load_configuration() -> Configuration:
 async def _load_kubeconfig(configuration: Configuration) -> None:
     with _held_back() as said:
         try:
-            await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            # Named here: the library takes an empty KUBECONFIG for a file without a name.
+            files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+            await load_kube_config(config_file=files, client_configuration=configuration)  # type: ignore[no-untyped-call]
         except (ConfigException, yaml.YAMLError, OSError, ValueError) as error:
-            reasons = [record.getMessage() for record in said if record.levelno >= logging.WARNING]
-            raise _unusable("; ".join([*reasons, str(error)])) from None
+            # What it warned of is the cause, and what it raised follows from it.
+            reasons = [record.getMessage() for record in said if record.levelno >= logging.WARNING] or [str(error)]
+            raise _unusable("; ".join(reasons)) from None
         except (AttributeError, KeyError, TypeError) as error:
             # The library takes the form for granted; what it stumbles over tells a person nothing.
             raise _unusable("it does not have the form of a kubeconfig") from error

@@ -33,11 +33,11 @@ from tests.decision.builders import (
     trouble,
 )
 
-from imagecache_operator.answers import Accepted, Gone
+from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
 from imagecache_operator.decision import Confirm, Crd, Nothing, Outcome, Release
 from imagecache_operator.identity import Identity
 from imagecache_operator.imagecache import ImageCache
-from imagecache_operator.observation import CacheStatus, Observation, TroubleKind
+from imagecache_operator.observation import CacheStatus, Observation, Trouble, TroubleKind
 
 NOTHING_YET: dict[str, Any] = {}
 LATE = DELETED + timedelta(seconds=1800)
@@ -346,3 +346,27 @@ def test_gone_is_no_proof() -> None:
     """The 404 to a DELETE must be confirmed by a look."""
     decision = Case(requested(asked()), GET_AWAITED, facts={"answer": Gone("no such cache")}).decide()
     assert decision.action == Confirm(ID)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "words"),
+    [
+        (Accepted(NOW, "r"), "DeleteRequested", "accepted DELETE at"),
+        (Gone("404: none"), "DeleteRequested", "404: none"),
+        (Refused("409: locked"), "DeleteRequested", "409: locked"),
+        (Lost("cut off"), "DeleteRequested", "cut off"),
+        (NotDone(Trouble(TroubleKind.THROTTLED, "429: slowly")), "Throttled", "429: slowly"),
+    ],
+)
+def test_an_answer_is_told_alone_when_no_look_follows_it_for_long(
+    answer: DeleteAnswer, reason: str, words: str
+) -> None:
+    """At first it waits for the look, so that both are told with one write."""
+    case = Case(requested(asked(ago=9)), LIST_AWAITED, {"answer": answer, "since_request": 9.0})
+    early = case.decide()
+    assert early.status == case.resource.status
+    assert early.requeue_after == pytest.approx(1.0)
+    late = replace(case, facts={"answer": answer, "since_request": 11.0}).decide()
+    assert conditions(late) == says(reason)
+    assert words in message(late)
+    assert late.status.deletion != case.resource.status.deletion

@@ -128,3 +128,17 @@ def test_switches_need_no_value(run: Run) -> None:
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "not served by this version" in refused.stderr
     assert "No access to a Kubernetes API server" in run("run", "--leader-election", "false", **KEY).stderr
+
+
+def test_crd_ends_in_silence_when_its_reader_has_enough(run: Run) -> None:
+    """`imagecache-operator crd | head -1` shows a line and no trace."""
+    done = subprocess.run(
+        f"{' '.join(COMMAND)} crd | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+    assert run("crd").stdout.startswith(done.stdout)

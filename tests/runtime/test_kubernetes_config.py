@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes.aio.config import kube_config
 
 from imagecache_operator.kubernetes_config import KubernetesConfigError, load_configuration
 
@@ -38,8 +37,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pa
     """Writes the kubeconfig that is used; before that, there is none."""
     path = tmp_path / "config"
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    # The library reads the variable when it is imported.
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.setenv("KUBECONFIG", str(path))
 
     def put(text: str) -> Path:
         path.write_text(text, encoding="utf-8")
@@ -64,7 +62,7 @@ async def refusal() -> str:
 async def test_no_file_at_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The sentence names the file, and the library's own words about it are not logged."""
     caplog.set_level(logging.DEBUG)
-    assert (await refusal()).startswith(f"Config not found: {tmp_path / 'config'}; ")
+    assert await refusal() == f"Config not found: {tmp_path / 'config'}"
     assert caplog.messages == []
 
 
@@ -124,3 +122,16 @@ async def test_a_plugin_that_fails_is_logged_when_there_is_another_way(
     assert caplog.messages == ["[Errno 2] No such file or directory: '/nonexistent'"]
     await load_configuration()
     assert len(caplog.messages) == 2
+
+
+async def test_an_empty_variable_is_an_unset_one(
+    write: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kubectl has it: the file in the home folder is used."""
+    write(kubeconfig()).rename(tmp_path / "kept")
+    home = tmp_path / "home"
+    (home / ".kube").mkdir(parents=True)
+    (tmp_path / "kept").rename(home / ".kube" / "config")
+    monkeypatch.setenv("KUBECONFIG", "")
+    monkeypatch.setenv("HOME", str(home))
+    assert (await load_configuration()).host == SERVER

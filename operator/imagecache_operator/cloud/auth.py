@@ -99,6 +99,8 @@ class TokenAuth(httpx.Auth):
         self._project_id = project_id
         # A token was refused, and none was taken since.
         self._refused = False
+        # The same of writes alone: that the cloud takes a fresh token for reading says nothing of writing.
+        self._write_refused = False
         self._held = self._hold(token) if token is not None else None
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
@@ -107,13 +109,23 @@ class TokenAuth(httpx.Auth):
         self._put(request, held.token)
         response = yield request
         self._learn(held, response)
+        if request.method != "GET":
+            self._end_write(response, was_on_trial=held.on_trial)
+            return
         if response.status_code != 401 or held.on_trial:
             return
-        if request.method != "GET":
-            raise TokenEndedError
         held = await self._current()
         self._put(request, held.token)
         self._learn(held, (yield request))
+
+    def _end_write(self, response: httpx.Response, *, was_on_trial: bool) -> None:
+        """Ask for one more attempt with a fresh token, and for no third one."""
+        refused = response.status_code == 401
+        first = refused and not self._write_refused and not was_on_trial
+        if refused or response.is_success or response.status_code == 403:
+            self._write_refused = refused
+        if first:
+            raise TokenEndedError
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:  # noqa: ARG002 (httpx calls it so)
         """Not offered: renewing a token takes a request of its own, and everything here is asynchronous."""

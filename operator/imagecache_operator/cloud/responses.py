@@ -141,9 +141,9 @@ def trouble_of(error: CloudError, *, who: str, action: str, api: str = "image ca
                 TroubleKind.ACCESS_DENIED, f"The cloud does not allow {action} to {who} ({error}): grant it in IAM."
             )
         case 408 | 425:
-            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, f"The cloud did not answer ({error}).")
+            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, f"The cloud's {api} did not answer ({error}).")
         case status if status >= 500:
-            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, f"The cloud has trouble of its own ({error}).")
+            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, f"The cloud's {api} has trouble of its own ({error}).")
         case status if status in {404, 405} or status < 400:
             return Trouble(
                 TroubleKind.ENDPOINT_INVALID,

@@ -111,6 +111,8 @@ class Sessions:
         self._asking = asyncio.Lock()
         self._account_ids: dict[tuple[Credentials, str], tuple[float, str | None]] = {}
         self._look_up_refused: dict[Credentials, float] = {}
+        # A region's project of a key never changes, so it is looked up once.
+        self._project_ids: dict[tuple[Credentials, str, str], str] = {}
 
     def version(self) -> Credentials | None:
         """The credentials as they are; those read last when they cannot be read now, None when they never could."""
@@ -175,7 +177,8 @@ class Sessions:
         self, placement: Placement, credentials: Credentials, key: AccessKey, gate: KeyGate, iam: str, sts: str | None
     ) -> _Found | Trouble:
         unscoped = SignatureAuth(key, None, self._clock)
-        project_id = placement.project_id
+        which = (credentials, iam, placement.region)
+        project_id = placement.project_id or self._project_ids.get(which)
         if project_id is None:
             answer = await gate.run(
                 Operation.PROJECT,
@@ -189,7 +192,7 @@ class Sessions:
             )
             if isinstance(answer, Trouble):
                 return answer
-            project_id = answer
+            project_id = self._project_ids[which] = answer
         account_id = await self._account_id(credentials, unscoped, iam, sts)
         return SignatureAuth(key, project_id, self._clock), project_id, account_id
 
@@ -234,6 +237,7 @@ class Sessions:
             self._gate = credentials, self._gates.of(credentials)
             self._gate[1].forgive()
             self._account_ids.clear()
+            self._project_ids.clear()
             self._look_up_refused.clear()
         return self._gate[1]
 
