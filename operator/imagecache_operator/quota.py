@@ -87,6 +87,7 @@ class Quota:
         """The object does not want a cache any more."""
         self._waiting.pop(key, None)
 
-    def doubt(self) -> None:
-        """A person asked to look at once: the limit may have been raised."""
-        self._limit = None
+    def doubt(self, key: Key) -> None:
+        """A person asked to look at once at an object; if it waits for room, the limit may have been raised."""
+        if key in self._waiting:
+            self._limit = None

@@ -239,7 +239,7 @@ class Reconciler:
         if tracked.account is not None:
             tracked.account.hurry()
         if tracked.quota is not None:
-            tracked.quota.doubt()
+            tracked.quota.doubt(key)
 
     def _wake_rivals(self, resource: ImageCache) -> None:
         cache_id = cache_id_of(resource)

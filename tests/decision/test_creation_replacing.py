@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,13 +18,26 @@ from tests.decision.builders import (
     conditions,
     message,
     present,
+    rfc,
     says,
     trouble,
 )
-from tests.decision.creating import FREE, OTHER_SPEC, SPEC, built, creates, hash_of, intent, made, posted, then
+from tests.decision.creating import (
+    FREE,
+    OTHER_SPEC,
+    SPEC,
+    asked_for,
+    built,
+    creates,
+    hash_of,
+    intent,
+    made,
+    posted,
+    then,
+)
 
 from imagecache_operator.answers import Accepted, Lost, NotDone
-from imagecache_operator.decision import Confirm, Crd, Nothing, QueueWrite, RequestDeletion
+from imagecache_operator.decision import Confirm, Crd, Nothing, QueueWrite, Release, RequestCreation, RequestDeletion
 from imagecache_operator.observation import CacheStatus, Observation, Trouble, TroubleKind
 
 GOOD = {"Ready": ("True", "Available")}
@@ -218,6 +231,19 @@ def test_the_old_cache_in_a_stale_look_is_not_taken_for_the_new_one(case: Case) 
         decision = then(case, built(word)).decide()
         assert decision.action == Nothing()
         assert decision.status.image_cache_id is None
+
+
+@pytest.mark.parametrize("deleted_at", [None, NOW], ids=["live", "being deleted"])
+@pytest.mark.parametrize(("seconds", "ours"), [(-1, False), (0, False), (1, True)])
+def test_a_stale_look_while_the_answer_is_lost(deleted_at: datetime | None, seconds: float, ours: bool) -> None:
+    """The old cache is known by when it was made: taking it would leave the new one behind."""
+    made_at = NOW - timedelta(seconds=40)
+    status = asked_for(intent(answer="Lost", spec=OTHER_SPEC)) | {"createdAt": rfc(made_at)}
+    look = built(images=tuple(OTHER_SPEC["images"]), created_at=made_at + timedelta(seconds=seconds))
+    decision = changed(look, status=status, deleted=deleted_at).decide()
+    assert decision.status.image_cache_id == (ID if ours else None)
+    assert not isinstance(decision.action, RequestCreation | Release)
+    assert conditions(decision)["Ready"][1] != "Conflict"
 
 
 @pytest.mark.parametrize("case", GONE)

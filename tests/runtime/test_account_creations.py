@@ -45,7 +45,7 @@ async def test_many_nudges_share_few_lists(started: Started) -> None:
 async def test_a_nudge_counts_on_the_list_that_is_on_its_way(started: Started) -> None:
     """One that began late enough will do; one that began too early is followed by another."""
     await pass_time(20)
-    early = started.clock.monotonic()
+    early, before = started.clock.monotonic(), started.client.count(LIST)
     hold = started.client.hold(LIST)
     started.account.nudge(early)
     await pass_time(1)
@@ -54,6 +54,7 @@ async def test_a_nudge_counts_on_the_list_that_is_on_its_way(started: Started) -
     hold.set()
     await pass_time(3)
     lists = started.client.count(LIST)
+    assert lists - before == 1
     hold = started.client.hold(LIST)
     started.account.nudge(started.clock.monotonic())
     await pass_time(1)

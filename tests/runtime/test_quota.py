@@ -145,9 +145,11 @@ async def test_after_an_hour_the_limit_is_doubted(tenant: Tenant) -> None:
 
 
 async def test_a_person_may_doubt_it_at_once(tenant: Tenant) -> None:
-    """Whoever asks to look at once has perhaps just raised it."""
+    """Whoever asks to look at once at an object that waits has perhaps just raised it; at another object, not."""
     tenant.refused(OLD)
     assert not tenant.room(OLD).free
-    tenant.quota.doubt()
+    tenant.quota.doubt(YOUNG)
+    assert not tenant.room(OLD).free
+    tenant.quota.doubt(OLD)
     assert tenant.quota.hopeful(3) == [OLD]
     assert tenant.room(OLD).free

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.decision.builders import CREATED, ID
+from tests.decision.builders import CREATED, HERE, ID
 from tests.runtime.fakes import CREATE, DELETE, GET
 from tests.runtime.reconciler_kit import KEY, MADE, Kit, delete, retain
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
@@ -57,6 +57,7 @@ async def test_retain_lets_go_while_the_post_is_on_its_way(kit: Kit) -> None:
     await settle()
     assert len(kit.reconciler.queue) == 0
     assert KEY not in kit.reconciler._tracked
+    assert kit.accounts.quota(HERE).room_for(KEY, (EPOCH, "u"), used=1, listed=0.0).limit == 1
 
 
 async def test_creations_come_after_deletions(kit: Kit) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.decision.builders import ID
 from tests.runtime.fakes import CREATE, DELETE, GET
-from tests.runtime.reconciler_kit import KEY, MADE, MADE_NEXT, Change, Kit, delete, retain
+from tests.runtime.reconciler_kit import KEY, MADE, MADE_NEXT, Change, Kit, delete, retain, touch
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
 from imagecache_operator.answers import Lost
@@ -280,6 +280,7 @@ async def test_the_end_of_a_cache_is_announced_once(kit: Kit) -> None:
     assert kit.status()["expiresAt"].startswith(f"{expires:%Y-%m-%dT%H:%M}")
     await pass_time(2 * 3600)
     assert await told() == 1
+    kit.edit(touch)
     await pass_time(10 * 3600)
     assert (await told(), kit.reason()) == (1, "Available")
     await pass_time(14 * 3600)

@@ -114,8 +114,11 @@ class Sessions:
         # A region's project of a key never changes, so it is looked up once.
         self._project_ids: dict[tuple[Credentials, str, str], str] = {}
 
-    def version(self) -> Credentials | None:
-        """The credentials as they are; those read last when they cannot be read now, None when they never could."""
+    def version(self) -> Credentials | str:
+        """The credentials as they are; those read last when they cannot be read now, or why they never could."""
+        return self._newest() or self._complaint
+
+    def _newest(self) -> Credentials | None:
         try:
             self._last = self._source.current()
         except CredentialsError as error:
@@ -128,7 +131,7 @@ class Sessions:
 
     def defaults(self, settings: Defaults) -> Defaults:
         """What holds where a spec is silent: what the credentials' place says, then the settings."""
-        credentials = self.version()
+        credentials = self._newest()
         if credentials is None:
             return replace(settings, trouble=self._complaint)
         region = credentials.region or settings.region
