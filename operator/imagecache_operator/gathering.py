@@ -14,6 +14,7 @@ from imagecache_operator.decision import Facts, Room
 from imagecache_operator.desired import desired
 from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
+from imagecache_operator.intent import ABSENCE_COUNTS_AFTER
 from imagecache_operator.observation import Awaited, Cache, Look, Observation, Present, Trouble
 from imagecache_operator.placement import moved
 from imagecache_operator.store import Claim, Store, cache_id_of
@@ -110,7 +111,14 @@ class Gatherer:
             proof_after = tracked.since if resource.deleting or resource.creates else NEVER
             return account.observe(cache_id, not_before=answered, proof_after=proof_after)
         assert name is not None
-        return account.observe_name(name, not_before=tracked.first_look_after, strict=resource.creates)
+        not_before, creation = tracked.first_look_after, resource.status.creation
+        if creation is not None and creation.open:
+            # A look from soon after the POST may be stale; once absence counts, it is one that began since.
+            monotonic = self._clock.monotonic()
+            counts_from = monotonic - tracked.since_creation(monotonic) + ABSENCE_COUNTS_AFTER
+            if counts_from <= monotonic:
+                not_before = max(not_before, counts_from)
+        return account.observe_name(name, not_before=not_before, strict=resource.creates)
 
     def _name_holder(self, resource: ImageCache, account: Account | None) -> Key | None:
         """Who holds the name that the object wants for a cache that it does not have yet."""
@@ -157,6 +165,8 @@ class Gatherer:
             resource, tracked = self._store.get(key), self._tracked.get(key)
             if resource is None or tracked is None or resource.spec.observe_only:
                 continue
+            if resource.creates and cache_id_of(resource) is None:
+                continue  # it wants the name, and takes no cache for its own because of it
             self.join(resource, tracked)
             if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
                 yield key

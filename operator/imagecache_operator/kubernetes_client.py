@@ -101,9 +101,21 @@ class KubernetesClient:
         """The CustomResourceDefinition of our resource."""
         return await self._request("GET", _CRD_PATH)
 
+    async def get_config_map(self, namespace: str, name: str) -> dict[str, Any]:
+        """A ConfigMap as it is now."""
+        return await self._request("GET", self._config_map(namespace, name))
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+        """Merge-patch a ConfigMap."""
+        await self._request("PATCH", self._config_map(namespace, name), patch, MERGE_PATCH)
+
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         """Create an Event."""
         await self._request("POST", f"/api/v1/namespaces/{quote(namespace, safe='')}/events", event, JSON)
+
+    @staticmethod
+    def _config_map(namespace: str, name: str) -> str:
+        return f"/api/v1/namespaces/{quote(namespace, safe='')}/configmaps/{quote(name, safe='')}"
 
     @staticmethod
     def _path(key: Key) -> str:

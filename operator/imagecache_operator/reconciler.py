@@ -29,6 +29,7 @@ from imagecache_operator.decision import (
     Decision,
     Note,
     Nothing,
+    Outcome,
     Policy,
     QueueWrite,
     ReadCrd,
@@ -40,6 +41,7 @@ from imagecache_operator.events import Events
 from imagecache_operator.gathering import Gatherer, View, next_write
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
+from imagecache_operator.ledger import Ledger
 from imagecache_operator.looks import Change
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.observation import Awaited, Look, Unknown
@@ -73,6 +75,7 @@ class Reconciler:
         accounts: who looks at the cloud for which object.
         crd: reads the CRD.
         events: takes notes for `kubectl describe`.
+        ledger: takes down which caches stay.
         metrics: counts.
         clock: where time comes from.
         policy: settings that decisions depend on.
@@ -85,6 +88,7 @@ class Reconciler:
         accounts: Accounts,
         crd: CrdReader,
         events: Events,
+        ledger: Ledger,
         metrics: Metrics,
         clock: Clock,
         policy: Policy,
@@ -93,6 +97,7 @@ class Reconciler:
         self._accounts = accounts
         self._crd = crd
         self._events = events
+        self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
         self._policy = policy
@@ -143,6 +148,7 @@ class Reconciler:
                 "Object vanished although our finalizer held it; its cache is left alone",
                 extra={"object": str(key), "cache_id": known.status.image_cache_id},
             )
+            self._ledger.note(known, "The object vanished although the operator's finalizer held it.")
         self._wake_rivals(known)
 
     def vanished(self, body: dict[str, Any]) -> None:
@@ -448,6 +454,8 @@ class Reconciler:
         proven = view.tracked.account.proven_at(cache_id_of(resource)) if view.tracked.account is not None else None
         lag = None if proven is None else self._clock.monotonic() - proven
         assert resource.deleted_at is not None
+        if release.outcome is Outcome.RETAINED:
+            self._ledger.note(resource, release.note.message)
         self._metrics.released(release.outcome, (self._clock.now() - resource.deleted_at).total_seconds(), lag)
         logger.info(
             release.note.message,

@@ -26,6 +26,7 @@ from imagecache_operator.http_server import HttpServer
 from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient
 from imagecache_operator.kubernetes_config import Login, load_configuration
+from imagecache_operator.ledger import Ledger
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
@@ -97,11 +98,13 @@ async def run(settings: Settings) -> None:
             tenant_of=tenant_of if settings.namespaced_credentials else None,
         )
         events = Events(kubernetes, clock)
+        ledger = Ledger(kubernetes, settings.own_namespace, clock)
         reconciler = Reconciler(
             kubernetes=kubernetes,
             accounts=accounts,
             crd=CrdReader(kubernetes, clock),
             events=events,
+            ledger=ledger,
             metrics=metrics,
             clock=clock,
             policy=Policy(settings.stalled_after, settings.delete_retry_after),
@@ -120,6 +123,7 @@ async def run(settings: Settings) -> None:
         _tell_credentials(source)
         background = [
             asyncio.create_task(events.run(), name="events"),
+            asyncio.create_task(ledger.run(), name="ledger"),
             asyncio.create_task(
                 _work(relister, reconciler, watcher, credentials, secrets if settings.namespaced_credentials else None),
                 name="work",
@@ -130,6 +134,7 @@ async def run(settings: Settings) -> None:
         finally:
             await reconciler.stop(GRACE)
             await accounts.stop()
+            await ledger.flush(LAST_WORDS)
             await events.flush(LAST_WORDS)
             for task in background:
                 task.cancel()

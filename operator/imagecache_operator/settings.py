@@ -29,6 +29,7 @@ from imagecache_operator.settings_values import (
     Address,
     list_of,
     one_of,
+    pod_namespace,
     read_address,
     read_auth,
     read_count,
@@ -170,6 +171,11 @@ class Settings(BaseModel):
     def log_json(self) -> bool:
         """Whether logs are JSON lines."""
         return self.log_format == "json" if self.log_format is not None else self.pod is not None
+
+    @property
+    def own_namespace(self) -> str | None:
+        """Where the operator keeps what is its own; None outside of a pod, when nobody says."""
+        return self.lease_namespace or pod_namespace()
 
     @property
     def project_id(self) -> str | None:

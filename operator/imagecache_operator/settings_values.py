@@ -19,6 +19,8 @@ _COUNT = re.compile(r"[0-9]{1,6}")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]*):(?P<port>[0-9]{1,5})")
 
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
 Address = tuple[str, int]
 """Host (empty: all of this machine) and port."""
 
@@ -110,3 +112,11 @@ def read_directory(text: str) -> Path:
     if not path.is_absolute():
         raise ValueError("must be an absolute path")
     return path
+
+
+def pod_namespace() -> str | None:
+    """The namespace of the pod that this program runs in; None outside of one."""
+    try:
+        return _POD_NAMESPACE.read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -91,7 +91,10 @@ class Tracked:
         requested = deletion.requested_at if deletion is not None else None
         self.anchor = _anchored(self.anchor, requested, now, monotonic)
         posted = creation.requested_at if creation is not None else None
-        self.creation_anchor = _anchored(self.creation_anchor, posted, now, monotonic)
+        # A POST that is not answered may go out, and take effect, later than its intent was written: what counts then
+        # is when this process first saw it.
+        seen = now if creation is None or not creation.open else posted
+        self.creation_anchor = _anchored(self.creation_anchor, posted, seen or now, monotonic)
         asked = resource.reconcile_requested
         if asked is not None and (self.reconcile_seen is None or self.reconcile_seen[0] != asked):
             self.reconcile_seen = (asked, monotonic)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagecache_controlplane import ControlPlane, find_programs
+from imagecache_playground.circle import NAME, full_circle
 from imagecache_playground.cluster import Cluster, condition, manifest, manifests
+from imagecache_playground.operator_process import Operator
 from imagecache_playground.surroundings import Surroundings
 
 NAMESPACES = ("demo", "demo-team")
@@ -19,6 +21,9 @@ REFUSED = "refused"
 KILLED = "killed"
 PLAIN = "plain"
 TEAM = "team"
+
+CLUSTER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
+"""The cluster that builds caches; the simulator takes any."""
 
 DELETE_SECONDS = 10
 RETRY_SECONDS = 2
@@ -67,9 +72,11 @@ def demo(directory: Path) -> int:
         for namespace in NAMESPACES:
             cluster.create_namespace(namespace)
         with Surroundings(cluster, NAMESPACES[0], directory, SCENARIO) as world:
-            lines = _show(world)
+            operator = _start(world)
+            lines = _show(world, operator)
             for line in lines:
                 _judge(world, line)
+            lines.append(_circle(world, operator))
     _say(_table(lines))
     wrong = [f"{line.name}: {fault}" for line in lines for fault in line.faults]
     for fault in wrong:
@@ -78,15 +85,19 @@ def demo(directory: Path) -> int:
     return 1 if wrong else 0
 
 
-def _show(world: Surroundings) -> list[Line]:
+def _start(world: Surroundings) -> Operator:
     _say(f"2. Starting the simulated cloud, where a deletion takes {DELETE_SECONDS} s, and the operator")
-    operator = world.operator(
+    return world.operator(
         IMAGECACHE_NAMESPACES=",".join(NAMESPACES),
         IMAGECACHE_ACTIVE_INTERVAL="0.5",
         IMAGECACHE_IDLE_INTERVAL="2",
         IMAGECACHE_DELETE_RETRY_AFTER=str(RETRY_SECONDS),
         IMAGECACHE_WRITES_PER_MINUTE="10",
+        IMAGECACHE_CLUSTER_ID=CLUSTER,
     )
+
+
+def _show(world: Surroundings, operator: Operator) -> list[Line]:
     lines = {
         line.name: line
         for line in (
@@ -130,6 +141,16 @@ def _show(world: Surroundings) -> list[Line]:
     with _watched(world, lines[TEAM]):
         world.cluster.kubectl("delete", "namespace", NAMESPACES[1], "--timeout=60s")
     return list(lines.values())
+
+
+def _circle(world: Surroundings, operator: Operator) -> Line:
+    _say(f"9. The full circle: imagecache {NAME} creates its cache, replaces it, and takes it along")
+    line = Line(NAME, "created, replaced, deleted, 2 kills", deletes=2)
+    began = time.monotonic()
+    line.faults = full_circle(world, line.namespace, operator, _say)
+    line.seconds = time.monotonic() - began
+    line.cloud = "WRONG" if line.faults else "gone"
+    return line
 
 
 def _bind(world: Surroundings, lines: list[Line]) -> None:

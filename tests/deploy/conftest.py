@@ -15,6 +15,8 @@ from imagecache_controlplane import kubectl_path
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
+RETAINED = "imagecache-retained"
+
 Object = dict[str, Any]
 
 
@@ -29,9 +31,10 @@ def render(folder: Path) -> list[Object]:
 
 @pytest.fixture(scope="session")
 def base() -> dict[str, Object]:
-    """The documents of the base by their kinds; each kind is there once."""
+    """The documents of the base by their kinds, but for the one with a name of its own."""
     documents = render(DEPLOY / "kustomize" / "base")
-    by_kind = {str(document["kind"]): document for document in documents}
+    named = {RETAINED: f"ConfigMap {RETAINED}"}
+    by_kind = {named.get(document["metadata"]["name"], str(document["kind"])): document for document in documents}
     assert len(by_kind) == len(documents)
     return by_kind
 

@@ -32,24 +32,27 @@ def container(base: dict[str, Object]) -> Object:
 
 
 def test_the_base_has_all_and_no_more(base: dict[str, Object]) -> None:
-    """Seven documents; the credentials are the user's to add."""
+    """Ten documents; the credentials are the user's to add."""
     assert base.keys() == {
         "Namespace",
         "CustomResourceDefinition",
         "ServiceAccount",
         "ClusterRole",
         "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
         "ConfigMap",
+        "ConfigMap imagecache-retained",
         "Deployment",
     }
 
 
 def test_the_api_server_takes_every_document(cluster: Cluster) -> None:
-    """A server-side dry run, with strict validation, says yes seven times."""
+    """A server-side dry run, with strict validation, says yes ten times."""
     said = cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", str(DEPLOY / "kustomize" / "base")
     )
-    assert said.count("(server dry run)") == len(said.splitlines()) == 7
+    assert said.count("(server dry run)") == len(said.splitlines()) == 10
 
 
 def test_the_example_of_credentials_is_accepted(cluster: Cluster) -> None:
@@ -227,7 +230,8 @@ def test_the_role_has_no_rule_beside_these(base: dict[str, Object]) -> None:
     """The whole role, so that a new right needs a word here."""
     rules = {
         (group, resource): (sorted(rule["verbs"]), rule.get("resourceNames"))
-        for rule in base["ClusterRole"]["rules"]
+        for kind in ("ClusterRole", "Role")
+        for rule in base[kind]["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
@@ -235,6 +239,7 @@ def test_the_role_has_no_rule_beside_these(base: dict[str, Object]) -> None:
         (GROUP, "imagecaches"): (["get", "list", "patch", "watch"], None),
         (GROUP, "imagecaches/status"): (["patch"], None),
         ("", "events"): (["create"], None),
+        ("", "configmaps"): (["get", "patch"], ["imagecache-retained"]),
         ("apiextensions.k8s.io", "customresourcedefinitions"): (["get"], [OUR_CRD]),
     }
 

@@ -177,6 +177,7 @@ class FakeKubernetes(KubernetesClient):
         self.objects: dict[Key, dict[str, Any]] = {}
         self.crd: dict[str, Any] = {"metadata": {"name": "imagecaches.cce.huaweicloud.com"}}
         self.events: list[dict[str, Any]] = []
+        self.config_maps: dict[tuple[str, str], dict[str, Any]] = {}
         self.secrets: dict[tuple[str, str], dict[str, Any]] = {}
         self.calls: Counter[str] = Counter()
         self.patches: list[Any] = []
@@ -259,6 +260,23 @@ class FakeKubernetes(KubernetesClient):
         """See `KubernetesClient`."""
         await self._begin("get_crd")
         return copy.deepcopy(self.crd)
+
+    async def get_config_map(self, namespace: str, name: str) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        await self._begin("get_config_map")
+        if (namespace, name) not in self.config_maps:
+            raise NotFoundError(f"{namespace}/{name} not found", 404)
+        return copy.deepcopy(self.config_maps[namespace, name])
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+        """See `KubernetesClient`."""
+        await self._begin("patch_config_map")
+        kept = self.config_maps[namespace, name]
+        if patch["metadata"]["resourceVersion"] != kept["metadata"]["resourceVersion"]:
+            raise ConflictError(f"{namespace}/{name} has changed", 409)
+        self._version += 1
+        kept["metadata"]["resourceVersion"] = str(self._version)
+        kept["data"] = kept.get("data", {}) | patch["data"]
 
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         """See `KubernetesClient`."""

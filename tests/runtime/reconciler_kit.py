@@ -18,6 +18,7 @@ from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
 from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import Key
+from imagecache_operator.ledger import Ledger
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
@@ -81,6 +82,7 @@ class Kit:
             accounts=self.accounts,
             crd=CrdReader(self.kubernetes, clock),
             events=Events(self.kubernetes, clock),
+            ledger=Ledger(self.kubernetes, "imagecache-system", clock),
             metrics=self.metrics,
             clock=clock,
             policy=Policy(),

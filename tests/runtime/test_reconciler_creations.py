@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.runtime.fakes import CREATE, GET, unreachable
+from tests.runtime.fakes import CREATE, GET, LIST, unreachable
 from tests.runtime.reconciler_kit import KEY, MADE, Kit, delete, hurry
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
@@ -130,6 +130,22 @@ async def test_an_answer_that_tells_no_id(kit: Kit, answer: Lost | Created, made
     assert kit.cloud.count(CREATE) == (1 if made else 2)
     assert len(kit.cloud.caches) == 1
     assert kit.status()["imageCacheID"] in kit.cloud.caches
+
+
+async def test_a_list_from_soon_after_the_post_proves_no_absence(kit: Kit) -> None:
+    """It was stale, and none came since; what counts is one that begins when two minutes are over."""
+    kit.cloud.create_answers.append(Lost("cut off"))
+    kit.apply()
+    await pass_time(3)
+    hold = kit.cloud.hold(LIST)
+    await pass_time(50)
+    made = kit.cloud.build(kit.cloud.bodies[0])
+    await pass_time(75)
+    assert (kit.cloud.count(CREATE), kit.status()["creation"]["answer"]) == (1, "Lost")
+    kit.cloud.let_go(LIST)
+    hold.set()
+    await pass_time(10)
+    assert (kit.cloud.count(CREATE), kit.status()["imageCacheID"]) == (1, made)
 
 
 async def test_a_cache_that_was_there_before_is_not_taken_for_ours(kit: Kit) -> None:

@@ -85,6 +85,21 @@ async def test_who_takes_over_a_name_looks_anew(kit: Kit) -> None:
     assert "did not create" in message(kit, YOUNGER)
 
 
+async def test_an_older_rival_takes_no_cache_away(kit: Kit) -> None:
+    """Who merely wants the name is no holder of the cache: when both go, it is deleted, not left behind."""
+    kit.apply({"name": "shared", "managementPolicy": "Observe"}, **born(1))
+    kit.apply({"name": "shared"}, name="younger", **born(2))
+    await pass_time(10)
+    kit.edit(lambda it: it["spec"].pop("managementPolicy"))
+    kit.cloud.become(MADE, CacheStatus.AVAILABLE)
+    await pass_time(70)
+    assert (kit.reason(), kit.reason(YOUNGER)) == ("Conflict", "Available")
+    kit.edit(delete)
+    kit.edit(delete, key=YOUNGER)
+    await pass_time(10)
+    assert kit.cloud.caches[MADE].status == CacheStatus.DELETING
+
+
 async def test_who_waits_for_a_name_asks_for_no_looks(kit: Kit) -> None:
     """However many wait, the account is looked at as if they were not there."""
     kit.apply({"name": "shared"}, **born(1))

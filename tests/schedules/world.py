@@ -19,6 +19,7 @@ from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
 from imagecache_operator.imagecache import Key
+from imagecache_operator.ledger import Ledger
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.model import format_time
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
@@ -100,6 +101,7 @@ class Operator:
             accounts=self._accounts,
             crd=CrdReader(cluster, clock),
             events=Events(cluster, clock),
+            ledger=Ledger(cluster, None, clock),
             metrics=Metrics(),
             clock=clock,
             policy=Policy(1800.0, 60.0),
