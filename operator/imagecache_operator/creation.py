@@ -25,7 +25,6 @@ from imagecache_operator.decision import (
     RequestDeletion,
     sighted,
 )
-from imagecache_operator.deletion import delete_for, recorded_deletion, retry_pause
 from imagecache_operator.desired import Desired, spec_hash
 from imagecache_operator.identity import Identity, identity_of
 from imagecache_operator.imagecache import ImageCache
@@ -41,7 +40,7 @@ from imagecache_operator.intent import (
     recorded,
     with_failure,
 )
-from imagecache_operator.life import absent, awaited, cache_verdict, refusal, show, show_cache, unknown
+from imagecache_operator.life import absent, awaited, cache_verdict, refusal, show, show_cache, unknown, until_expiry
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -54,6 +53,7 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
+from imagecache_operator.removal import recorded_deletion, replace_present, retry_pause
 from imagecache_operator.spec import AdoptionPolicy, RecreateOn
 from imagecache_operator.status import CreationAnswer, ImageCacheStatus
 
@@ -302,7 +302,7 @@ class _Pass:
         return decision
 
     def _replace(self, present: Present, status: ImageCacheStatus, why: str) -> Decision:
-        decision = delete_for(self.resource, present, self.facts, self.now, self.policy, status, why=why)
+        decision = replace_present(self.resource, present, self.facts, self.now, self.policy, status, why=why)
         begins = isinstance(decision.action, RequestDeletion) and self.status.deletion is None
         if begins and present.cache.status == CacheStatus.FAILED and status.creation is not None:
             counted = decision.status.model_copy(update={"creation": with_failure(status.creation)})
@@ -382,7 +382,7 @@ class _Pass:
             verdict = Verdict(Reason.RECREATING, f"Cache {status.image_cache_id} is gone; a new one is created.")
             return self._show(verdict, status=_cleared(status), in_motion=True, again=0.0)
         status = status.model_copy(update={"cache_status": None, "cache_message": None, "deletion": None})
-        return self._show(absent(resource, self.now), status=status)
+        return self._show(absent(resource, self.now), status=status, again=until_expiry(status, self.now))
 
     def _was_seen(self) -> bool:
         """Whether a look has shown the cache since it was asked for; else it may yet appear."""

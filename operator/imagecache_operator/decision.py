@@ -53,10 +53,11 @@ class AddFinalizer:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Take our finalizer off."""
+    """Take our finalizer off. `cache_id`: the cache in question, where it is known."""
 
     outcome: Outcome
     note: Note
+    cache_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from imagecache_operator.clock import Clock
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, KubernetesError
 from imagecache_operator.model import format_time
-from imagecache_operator.store import cache_id_of
 
 CONFIG_MAP = "imagecache-retained"
 KEY = "caches"
@@ -62,12 +61,12 @@ class Ledger:
         self._waiting: deque[Entry] = deque(maxlen=ENTRIES_MAX)
         self._ready = asyncio.Event()
 
-    def note(self, resource: ImageCache, why: str) -> None:
+    def note(self, resource: ImageCache, why: str, cache_id: str | None) -> None:
         """Have it written that the object's cache stays; returns at once."""
         seen_by = resource.status.seen_by
         self._waiting.append(
             Entry(
-                id=cache_id_of(resource),
+                id=cache_id,
                 name=resource.status.name or resource.cloud_name,
                 endpoint=seen_by.endpoint if seen_by is not None else None,
                 region=seen_by.region if seen_by is not None else resource.spec.region,

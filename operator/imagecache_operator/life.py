@@ -59,7 +59,9 @@ def follow(resource: ImageCache, observation: Observation, facts: Facts, now: da
             return show_cache(resource, observation.cache, facts, now, sighted(resource.status, observation))
         case Absent() | Unlisted():
             status = resource.status.model_copy(update={"cache_status": None, "cache_message": None})
-            return show(resource, facts, now, absent(resource, now), status=status)
+            return show(
+                resource, facts, now, absent(resource, now), status=status, requeue_after=until_expiry(status, now)
+            )
         case Unknown():
             return unknown(resource, facts, now, policy, observation.trouble)
         case Awaited():
@@ -125,6 +127,12 @@ def refusal(resource: ImageCache, facts: Facts) -> Verdict | None:
             "spec.managementPolicy to Observe here.",
         )
     return None
+
+
+def until_expiry(status: ImageCacheStatus, now: datetime) -> float | None:
+    """Seconds until a cache that is not there would have expired, which is told then; None when it has, or never."""
+    expires = status.expires_at
+    return (expires - now).total_seconds() if expires is not None and expires > now else None
 
 
 def absent(resource: ImageCache, now: datetime) -> Verdict:

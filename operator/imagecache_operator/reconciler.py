@@ -148,7 +148,8 @@ class Reconciler:
                 "Object vanished although our finalizer held it; its cache is left alone",
                 extra={"object": str(key), "cache_id": known.status.image_cache_id},
             )
-            self._ledger.note(known, "The object vanished although the operator's finalizer held it.")
+            why = "The object vanished although the operator's finalizer held it."
+            self._ledger.note(known, why, cache_id_of(known))
         self._wake_rivals(known)
 
     def vanished(self, body: dict[str, Any]) -> None:
@@ -455,7 +456,7 @@ class Reconciler:
         lag = None if proven is None else self._clock.monotonic() - proven
         assert resource.deleted_at is not None
         if release.outcome is Outcome.RETAINED:
-            self._ledger.note(resource, release.note.message)
+            self._ledger.note(resource, release.note.message, release.cache_id)
         self._metrics.released(release.outcome, (self._clock.now() - resource.deleted_at).total_seconds(), lag)
         logger.info(
             release.note.message,

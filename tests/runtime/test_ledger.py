@@ -44,7 +44,7 @@ async def ledger(clock: LoopClock) -> AsyncIterator[Kit]:
 
 async def test_an_entry_says_all(ledger: Kit) -> None:
     """Id, name, location, when and why."""
-    ledger.ledger.note(resource(), "deletionPolicy is Retain.")
+    ledger.ledger.note(resource(), "deletionPolicy is Retain.", ID)
     await settle()
     [line] = ledger.lines()
     assert (line["id"], line["name"], line["region"], line["project"]) == (ID, "web", "eu-west-101", PROJECT)
@@ -54,7 +54,7 @@ async def test_an_entry_says_all(ledger: Kit) -> None:
 
 async def test_what_is_not_known_is_left_out(ledger: Kit) -> None:
     """An object that never saw a cache has little to tell."""
-    ledger.ledger.note(resource(spec={"images": ["nginx"]}, status={}), "why")
+    ledger.ledger.note(resource(spec={"images": ["nginx"]}, status={}), "why", None)
     await settle()
     [line] = ledger.lines()
     assert sorted(line) == ["name", "object", "time", "why"]
@@ -63,7 +63,7 @@ async def test_what_is_not_known_is_left_out(ledger: Kit) -> None:
 async def test_the_newest_stay(ledger: Kit) -> None:
     """The 200 newest, however many come, and however they come."""
     for number in range(ENTRIES_MAX + 30):
-        ledger.ledger.note(resource(name=f"web-{number}"), "x" * 2000)
+        ledger.ledger.note(resource(name=f"web-{number}"), "x" * 2000, ID)
         if number % 50 == 0:
             await settle()
     await settle()
@@ -78,9 +78,9 @@ async def test_the_newest_stay(ledger: Kit) -> None:
 async def test_nothing_is_lost_or_written_twice(ledger: Kit, verb: str, error: Exception) -> None:
     """What could not be written is written later, with what came meanwhile."""
     ledger.kubernetes.fail(verb, error)
-    ledger.ledger.note(resource(name="first"), "why")
+    ledger.ledger.note(resource(name="first"), "why", ID)
     await settle()
-    ledger.ledger.note(resource(name="second"), "why")
+    ledger.ledger.note(resource(name="second"), "why", ID)
     assert ledger.lines() == []
     await pass_time(10)
     assert [line["object"] for line in ledger.lines()] == ["team-a/first", "team-a/second"]
@@ -89,7 +89,7 @@ async def test_nothing_is_lost_or_written_twice(ledger: Kit, verb: str, error: E
 async def test_without_a_namespace_nothing_is_written(clock: LoopClock) -> None:
     """Nor does anything wait for it."""
     kit = Kit(clock, None)
-    kit.ledger.note(resource(), "why")
+    kit.ledger.note(resource(), "why", ID)
     await kit.ledger.flush(1.0)
     assert kit.kubernetes.calls["get_config_map"] == 0
 
@@ -97,11 +97,11 @@ async def test_without_a_namespace_nothing_is_written(clock: LoopClock) -> None:
 async def test_at_the_end_what_waits_is_written(clock: LoopClock) -> None:
     """For as long as there is time, and no longer."""
     kit = Kit(clock)
-    kit.ledger.note(resource(), "why")
+    kit.ledger.note(resource(), "why", ID)
     await kit.ledger.flush(1.0)
     assert len(kit.lines()) == 1
     kit.kubernetes.holds["get_config_map"] = asyncio.Event()
-    kit.ledger.note(resource(), "why")
+    kit.ledger.note(resource(), "why", ID)
     before = clock.monotonic()
     await kit.ledger.flush(1.0)
     assert clock.monotonic() - before == pytest.approx(1.0, abs=0.01)
