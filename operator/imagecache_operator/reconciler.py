@@ -9,11 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from typing import Any, assert_never
-from weakref import WeakKeyDictionary
 
-from pydantic import ValidationError
-
-from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.calls import CloudCalls
 from imagecache_operator.clock import Clock
@@ -38,16 +34,16 @@ from imagecache_operator.decision import (
     RequestDeletion,
 )
 from imagecache_operator.events import Events
-from imagecache_operator.gathering import Gatherer, View, next_write
+from imagecache_operator.gathering import View, next_write
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
 from imagecache_operator.ledger import Ledger
-from imagecache_operator.looks import Change
 from imagecache_operator.metrics import Metrics
+from imagecache_operator.objects import Objects
 from imagecache_operator.observation import Awaited, Look, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
 from imagecache_operator.status import ImageCacheStatus
-from imagecache_operator.store import Store, cache_id_of
+from imagecache_operator.store import cache_id_of
 from imagecache_operator.tracking import Tracked
 from imagecache_operator.turns import Turns
 from imagecache_operator.workqueue import WorkQueue
@@ -68,7 +64,7 @@ logger = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Owns the objects, and moves each of them on.
+    """Moves each object on.
 
     Args:
         kubernetes: the API server.
@@ -94,194 +90,25 @@ class Reconciler:
         policy: Policy,
     ) -> None:
         self._kubernetes = kubernetes
-        self._accounts = accounts
         self._crd = crd
         self._events = events
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
         self._policy = policy
-        self._tracked: dict[Key, Tracked] = {}
-        # Weak: an account that nobody needs any more ends without a LIST that would take its entry away.
-        self._expecting: WeakKeyDictionary[Account, tuple[float, set[Key]]] = WeakKeyDictionary()
-        self._unplaced: WeakKeyDictionary[Account, list[float]] = WeakKeyDictionary()
-        self.store = Store()
         self.queue = WorkQueue(self.reconcile)
         self._turns = Turns(TELLERS_MAX, self.queue.mark_due)
-        self._gatherer = Gatherer(accounts, self.store, self._tracked, clock)
+        self.objects = Objects(accounts, ledger, self.queue, self._turns, clock)
+        self.store = self.objects.store
+        self._gatherer = self.objects.gatherer
         self._calls = CloudCalls(self.store, clock, self.queue.mark_due)
-        accounts.connect(on_look=self._on_look, wake=self.queue.mark_due)
-
-    # --- what happens in the cluster
-
-    def upsert(self, body: dict[str, Any]) -> None:
-        """A version of an object was seen, by watch, list, or as the answer to a patch."""
-        if self.store.knows(body.get("metadata") or {}):
-            return  # the answer to our own patch told it before the watch did
-        try:
-            resource = ImageCache.parse(body)
-        except (ValidationError, KeyError, ValueError) as error:
-            meta = body.get("metadata") or {}
-            logger.error(  # noqa: TRY400 (the error is the object's, not ours)
-                "Object %s/%s cannot be read and is left alone: %s", meta.get("namespace"), meta.get("name"), error
-            )
-            return
-        self._note(resource)
-
-    def remove(self, key: Key, uid: str | None = None, *, released: bool = False) -> None:
-        """The object is gone from the cluster; `released`: because we let it go."""
-        known = self.store.get(key)
-        if known is None or (uid is not None and known.uid != uid):
-            return
-        tracked = self._tracked.pop(key, None)
-        self.store.remove(key)
-        self.queue.forget(key)
-        self._turns.forget(key)
-        if tracked is not None:
-            cache_id = cache_id_of(known)
-            if tracked.account is not None and cache_id is not None and not self.store.concerned([cache_id], []):
-                tracked.account.forget(cache_id)
-            self._gatherer.leave(key, tracked)
-        released = released or (tracked is not None and tracked.releasing)
-        if not released and known.has_finalizer and known.status.image_cache_id is not None:
-            logger.warning(
-                "Object vanished although our finalizer held it; its cache is left alone",
-                extra={"object": str(key), "cache_id": known.status.image_cache_id},
-            )
-            why = "The object vanished although the operator's finalizer held it."
-            self._ledger.note(known, why, cache_id_of(known))
-        self._wake_rivals(known)
-
-    def vanished(self, body: dict[str, Any]) -> None:
-        """The watch saw the end of an object.
-
-        One that was gone before our finalizer could hold it, and that asked for the deletion of a cache by its
-        id, gets it all the same: its ghost goes through the same table, best effort, in memory. Any other object that
-        is gone leads to no DELETE: what is only remembered may be wrong by now.
-        """
-        try:
-            resource = ImageCache.parse(body)
-        except (ValidationError, KeyError, ValueError):
-            return
-        key, tracked = resource.key, self._tracked.get(resource.key)
-        if tracked is not None and tracked.uid != resource.uid:
-            return
-        # A deletion that had begun before the finalizer was on wins over it (kubernetes/kubernetes#77988).
-        outrun = resource.has_finalizer and not resource.deleting
-        held = not outrun and (resource.has_finalizer or (tracked is not None and tracked.ever_held))
-        self.remove(key, resource.uid)
-        if (
-            not held
-            and not resource.status.conditions
-            and resource.spec.image_cache_id is not None
-            and not resource.spec.retain
-        ):
-            logger.warning(
-                "Object was gone before the finalizer could hold it; its cache is deleted all the same",
-                extra={"object": str(key), "cache_id": resource.spec.image_cache_id},
-            )
-            self._tracked[key] = Tracked(resource.uid, first_seen=self._clock.monotonic(), ghost=True)
-            self._note(resource.as_ghost(self._clock.now()))
-
-    def real_objects(self) -> dict[Key, str]:
-        """The uids of all objects that should be in the cluster."""
-        return {key: tracked.uid for key, tracked in self._tracked.items() if not tracked.ghost}
-
-    def look_at_all(self) -> None:
-        """Something changed that concerns every object."""
-        for resource in self.store:
-            self.queue.mark_due(resource.key)
-
-    def seed_limiters(self) -> None:
-        """After the first complete list: count the writes of a former process that may still fill the window."""
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        for resource in self.store:
-            seen_by = resource.status.seen_by
-            for write in (resource.status.deletion, resource.status.creation):
-                if write is None or write.requested_at is None:
-                    continue
-                age = (now - write.requested_at).total_seconds()
-                if seen_by is not None:
-                    self._accounts.limiter_at(seen_by).occupy(age)
-                    continue
-                # Where a cache that nobody has seen was asked for is known with the account's first session.
-                tracked = self._tracked[resource.key]
-                self._gatherer.join(resource, tracked)
-                if tracked.account is not None:
-                    self._unplaced.setdefault(tracked.account, []).append(monotonic - age)
-
-    def _note(self, resource: ImageCache) -> bool:
-        """Keep the version when it is news; objects whose claims it touches are looked at again, too."""
-        former = self.store.get(resource.key)
-        if not self.store.put(resource):
-            return False
-        tracked = self._tracked.get(resource.key)
-        monotonic = self._clock.monotonic()
-        if tracked is None or tracked.uid != resource.uid:
-            if tracked is not None:
-                self._gatherer.leave(resource.key, tracked)
-            tracked = self._tracked[resource.key] = Tracked(resource.uid, first_seen=monotonic)
-        replaced = former.status.image_cache_id if former is not None else None
-        if replaced is not None and resource.status.image_cache_id is None and tracked.account is not None:
-            tracked.account.forget(replaced)
-        if former is not None and former.spec != resource.spec:
-            # What the cloud refused of the former spec says nothing of this one.
-            tracked.trouble, tracked.failures = None, 0
-        asked = tracked.reconcile_seen
-        tracked.notice(resource, now=self._clock.now(), monotonic=monotonic)
-        if (
-            tracked.reconcile_seen is not asked
-            and resource.reconcile_requested != resource.status.last_handled_reconcile_at
-        ):
-            self._hurry(resource.key, tracked)
-        self.queue.mark_due(resource.key)
-        if former is None or former.status.seen_by != resource.status.seen_by or former.spec != resource.spec:
-            self._wake_rivals(resource)
-        return True
-
-    def _hurry(self, key: Key, tracked: Tracked) -> None:
-        """A person asked to look at once: no back-off holds, but the slow lane of a bad key does."""
-        tracked.trouble, tracked.failures = None, 0
-        self.queue.reset_backoff(key)
-        if tracked.account is not None:
-            tracked.account.hurry()
-        if tracked.quota is not None:
-            tracked.quota.doubt(key)
-
-    def _wake_rivals(self, resource: ImageCache) -> None:
-        cache_id = cache_id_of(resource)
-        names = {resource.status.name, resource.cloud_name} - {None}
-        for key in self.store.concerned([cache_id] if cache_id else [], [name for name in names if name]):
-            if key != resource.key:
-                self.queue.mark_due(key)
-
-    # --- what happens in the cloud
-
-    def _on_look(self, account: Account, change: Change) -> None:
-        expecting: set[Key] = set()
-        # What they wait for comes with a LIST: each of a thousand GETs would wake all the others.
-        if account in self._expecting and account.list_begun > self._expecting[account][0]:
-            _, expecting = self._expecting.pop(account)
-        if change.all:
-            keys = {key for key, tracked in self._tracked.items() if tracked.account is account}
-        else:
-            keys = expecting | {
-                key
-                for key in self.store.concerned(change.ids, change.names)
-                if (tracked := self._tracked.get(key)) is not None and tracked.account is account
-            }
-        if account.identity is not None:
-            keys = keys | set(self._accounts.quota(account.identity.location).hopeful(account.quota_used))
-            for asked in self._unplaced.pop(account, ()):
-                self._accounts.limiter(account.identity.location).occupy(self._clock.monotonic() - asked)
-        for key in keys:
-            self.queue.mark_due(key)
+        accounts.connect(on_look=self.objects.on_look, wake=self.queue.mark_due)
 
     # --- one pass
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; returns after how many seconds to come back."""
-        resource, tracked = self.store.get(key), self._tracked.get(key)
+        resource, tracked = self.store.get(key), self.objects.tracked.get(key)
         if resource is None or tracked is None:
             return None
         started = self._clock.monotonic()
@@ -401,7 +228,7 @@ class Reconciler:
         # Who confirms an absence is woken by its own GET.
         awaits = isinstance(view.observation, Awaited | Unknown) and not isinstance(decision.action, Confirm)
         if asked or awaits:
-            self._expecting.setdefault(tracked.account, (tracked.account.list_begun, set()))[1].add(key)
+            self.objects.expect(key, tracked.account)
         if view.observation == Awaited(Look.LIST) and next_write(view.resource) is Operation.CREATE:
             tracked.account.nudge(tracked.first_look_after)
 
@@ -418,7 +245,7 @@ class Reconciler:
     def _keep(self, body: dict[str, Any]) -> ImageCache:
         """The object as a patch left it."""
         resource = ImageCache.parse(body)
-        self._note(resource)
+        self.objects.note(resource)
         return resource
 
     async def _write_status(self, view: View, status: ImageCacheStatus) -> None:
@@ -428,7 +255,7 @@ class Reconciler:
         if patch is not None:
             answer, created = view.facts.answer, view.facts.create_answer
             if tracked.ghost:
-                self._note(resource.with_status(status))
+                self.objects.note(resource.with_status(status))
                 tracked.answer = None
                 return
             self._keep(await self._kubernetes.patch_status(resource.key, patch))
@@ -470,18 +297,18 @@ class Reconciler:
             self._keep(body)
         else:
             # The answer to the patch that took the last finalizer is the object's end; no event need tell it.
-            self.remove(resource.key, resource.uid, released=True)
+            self.objects.remove(resource.key, resource.uid, released=True)
 
     async def _refresh(self, key: Key, tracked: Tracked) -> None:
         try:
-            self.upsert(await self._kubernetes.get_object(key))
+            self.objects.upsert(await self._kubernetes.get_object(key))
         except NotFoundError:
             self._gone(key, tracked)
 
     def _gone(self, key: Key, tracked: Tracked) -> None:
         """The API server has no such object; what the watch has put in its place meanwhile stays."""
-        if self._tracked.get(key) is tracked:
-            self.remove(key, tracked.uid)
+        if self.objects.tracked.get(key) is tracked:
+            self.objects.remove(key, tracked.uid)
 
     async def _read_crd(self, tracked: Tracked) -> None:
         assert tracked.deletion_seen is not None

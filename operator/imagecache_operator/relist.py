@@ -70,18 +70,18 @@ class Relister:
 
     async def _list(self) -> None:
         """Take over all versions, then look for objects that vanished while nobody watched."""
-        before = self._reconciler.real_objects()
+        before = self._reconciler.objects.real_objects()
         there: set[Key] = set()
         for namespace in self._namespaces:
             async for body in self._kubernetes.list_objects(namespace):
                 there.add(key_of(body))
-                self._reconciler.upsert(body)
+                self._reconciler.objects.upsert(body)
         for key in before.keys() - there:
             # The list may be older than the object is; only its own 404 tells.
             try:
-                self._reconciler.upsert(await self._kubernetes.get_object(key))
+                self._reconciler.objects.upsert(await self._kubernetes.get_object(key))
             except NotFoundError:
-                self._reconciler.remove(key, before[key])
+                self._reconciler.objects.remove(key, before[key])
 
 
 def _sentence(error: KubernetesError) -> str:

@@ -114,8 +114,8 @@ async def run(settings: Settings) -> None:
         watcher = Watcher(
             Login(configuration),
             settings.namespaces,
-            upsert=reconciler.upsert,
-            vanished=reconciler.vanished,
+            upsert=reconciler.objects.upsert,
+            vanished=reconciler.objects.vanished,
             started=take_signals,
         )
         await _serve(stack, settings, metrics, relister, watcher)
@@ -176,15 +176,15 @@ async def _work(
     await relister.complete()
     if secrets is not None:
         await secrets.look()
-    reconciler.seed_limiters()
+    reconciler.objects.seed_limiters()
     reconciler.queue.start()
     logger.info("Serving %d objects", len(reconciler.store))
     async with asyncio.TaskGroup() as group:
         group.create_task(relister.run(), name="relist")
         group.create_task(watcher.run(relister.complete), name="watch")
-        group.create_task(credentials.watch(reconciler.look_at_all), name="credentials")
+        group.create_task(credentials.watch(reconciler.objects.look_at_all), name="credentials")
         if secrets is not None:
-            group.create_task(secrets.run(reconciler.look_at_all), name="secrets")
+            group.create_task(secrets.run(reconciler.objects.look_at_all), name="secrets")
 
 
 async def _until_stopped(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> None:

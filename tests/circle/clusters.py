@@ -157,11 +157,11 @@ class Operator:
     async def _run(self) -> None:
         self._cluster.watch = self._tell
         await self._relister.complete()
-        self.reconciler.seed_limiters()
+        self.reconciler.objects.seed_limiters()
         self.reconciler.queue.start()
 
     def _tell(self, kind: str, it: Body) -> None:
-        tell = self.reconciler.vanished if kind == "DELETED" else self.reconciler.upsert
+        tell = self.reconciler.objects.vanished if kind == "DELETED" else self.reconciler.objects.upsert
         asyncio.get_running_loop().call_later(0.01, tell, it)
 
     async def kill(self) -> None:

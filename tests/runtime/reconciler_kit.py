@@ -95,13 +95,13 @@ class Kit:
         await asyncio.sleep(after)
         self.start()
         for made in list(self.kubernetes.objects.values()):
-            self.reconciler.upsert(made)
-        self.reconciler.seed_limiters()
+            self.reconciler.objects.upsert(made)
+        self.reconciler.objects.seed_limiters()
 
     def make(self, **changes: Any) -> Key:
         """A live object that is bound to the cache and was seen Available; the watch tells of it."""
         made = self.kubernetes.put(body(**({"created": CREATED} | changes)))
-        self.reconciler.upsert(made)
+        self.reconciler.objects.upsert(made)
         return Key(made["metadata"]["namespace"], made["metadata"]["name"])
 
     def edit(self, *changes: Change, key: Key = KEY, watched: bool = True) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Kit:
         for change in changes:
             made = self.kubernetes.edit(key, change)
         if watched:
-            self.reconciler.upsert(made)
+            self.reconciler.objects.upsert(made)
         return made
 
     def apply(self, spec: dict[str, Any] | None = None, **changes: Any) -> Key:

@@ -56,7 +56,7 @@ async def test_retain_lets_go_while_the_post_is_on_its_way(kit: Kit) -> None:
     hold.set()
     await settle()
     assert len(kit.reconciler.queue) == 0
-    assert KEY not in kit.reconciler._tracked
+    assert KEY not in kit.reconciler.objects.tracked
     assert kit.accounts.quota(HERE).room_for(KEY, (EPOCH, "u"), used=1, listed=0.0).limit == 1
 
 

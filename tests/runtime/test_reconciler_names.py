@@ -242,7 +242,7 @@ async def test_creations_of_a_former_process_take_slots(kit: Kit, answer: str | 
     for number in range(8):
         status = {"creation": creation}
         kit.apply(name=f"o{number}", uid=f"u{number}", status=status, finalizers=[FINALIZER])
-    kit.reconciler.seed_limiters()
+    kit.reconciler.objects.seed_limiters()
     kit.cloud.hold(CREATE)
     await pass_time(1)
     sent = kit.cloud.count(CREATE)

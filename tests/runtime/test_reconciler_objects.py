@@ -42,8 +42,8 @@ async def test_an_object_that_cannot_be_read_is_left_alone_and_others_go_on(
 ) -> None:
     """The log names it; nothing is written to it."""
     kit.cloud.put(ID)
-    kit.reconciler.upsert(unreadable(change))
-    kit.reconciler.vanished(unreadable(change))
+    kit.reconciler.objects.upsert(unreadable(change))
+    kit.reconciler.objects.vanished(unreadable(change))
     kit.make(status={})
     await settle()
     assert kit.reason() == "Available"
@@ -95,8 +95,8 @@ async def test_the_end_of_a_former_object_does_not_touch_its_successor(kit: Kit)
     former = kit.kubernetes.objects[kit.make(**BORN)]
     kit.make(uid="uid-2")
     await settle()
-    kit.reconciler.vanished(former)
-    kit.reconciler.remove(KEY, "uid-1")
+    kit.reconciler.objects.vanished(former)
+    kit.reconciler.objects.remove(KEY, "uid-1")
     await pass_time(60)
     resource = kit.reconciler.store.get(KEY)
     assert resource is not None
@@ -111,7 +111,7 @@ async def test_older_versions_change_nothing(kit: Kit) -> None:
     older = kit.kubernetes.objects[KEY]
     await settle()
     kit.edit(delete)
-    kit.reconciler.upsert(older)
+    kit.reconciler.objects.upsert(older)
     await settle()
     assert kit.cloud.count(DELETE) == 1
 
@@ -122,12 +122,12 @@ async def test_an_object_gone_before_the_finalizer_takes_its_cache_along(kit: Ki
     hold = kit.kubernetes.holds["patch_object"] = asyncio.Event()
     kit.make(**BORN)
     gone = kit.kubernetes.objects.pop(KEY)
-    kit.reconciler.vanished(gone)
+    kit.reconciler.objects.vanished(gone)
     hold.set()
     await pass_time(10)
     assert kit.cloud.count(DELETE) == 1
     assert kit.kubernetes.calls["get_crd"] == 1
-    assert kit.reconciler.real_objects() == {}
+    assert kit.reconciler.objects.real_objects() == {}
     kit.cloud.caches.clear()
     await pass_time(20)
     assert (kit.released("deleted"), len(kit.reconciler.store), list(kit.accounts)) == (1, 0, [])
@@ -148,7 +148,7 @@ async def test_no_delete_from_memory_for_any_other_object(kit: Kit, changes: dic
     kit.cloud.put(ID)
     kit.make(**(BORN | changes))
     gone = kit.kubernetes.objects.pop(KEY)
-    kit.reconciler.vanished(gone)
+    kit.reconciler.objects.vanished(gone)
     await pass_time(120)
     assert kit.cloud.count(DELETE) == 0
     assert (len(kit.reconciler.store), kit.released("retained")) == (0, 0)
@@ -159,7 +159,7 @@ async def test_an_object_that_was_held_and_vanished_is_told(kit: Kit, caplog: py
     kit.cloud.put(ID)
     kit.make()
     await settle()
-    kit.reconciler.vanished(kit.kubernetes.objects.pop(KEY))
+    kit.reconciler.objects.vanished(kit.kubernetes.objects.pop(KEY))
     await pass_time(60)
     [record] = [record for record in caplog.records if "its cache is left alone" in record.message]
     assert (record.levelname, vars(record)["cache_id"]) == ("WARNING", ID)
@@ -174,9 +174,9 @@ async def test_what_was_looked_up_for_an_object_goes_with_it(kit: Kit) -> None:
     await pass_time(10)
     [account] = kit.accounts
     assert account.proven_at(ID) is not None
-    kit.reconciler.remove(KEY)
+    kit.reconciler.objects.remove(KEY)
     assert account.proven_at(ID) is not None
-    kit.reconciler.remove(Key("team-a", "second"))
+    kit.reconciler.objects.remove(Key("team-a", "second"))
     assert account.proven_at(ID) is None
     assert account.proven_at(OTHER_ID) is not None
 
@@ -267,7 +267,7 @@ async def test_everything_is_looked_at_again_when_settings_of_all_changed(kit: K
         kit.make(name=f"o{number}", uid=f"u{number}")
     await pass_time(10)
     before = kit.passes("success")
-    kit.reconciler.look_at_all()
+    kit.reconciler.objects.look_at_all()
     await settle()
     assert kit.passes("success") == before + 3
 

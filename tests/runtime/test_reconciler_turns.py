@@ -54,7 +54,7 @@ async def test_everybody_gets_a_turn(kit: Kit) -> None:
     gone = keys[5 : 5 + 2 * TELLERS_MAX]
     for key in gone:
         del kit.kubernetes.objects[key]
-        kit.reconciler.remove(key)
+        kit.reconciler.objects.remove(key)
     hold.set()
     await pass_time(5)
     told = {key for key in keys if key in kit.kubernetes.objects and kit.reason(key) == "Available"}

@@ -153,7 +153,7 @@ async def test_who_gets_the_slots_after_a_restart(kit: Kit) -> None:
     for number in range(8):
         status = ready_status("Deleting", ready="False") | {"deletion": asked(ago=20)}
         kit.make(name=f"o{number}", uid=f"uid-{number}", deleted=EPOCH, status=status)
-    kit.reconciler.seed_limiters()
+    kit.reconciler.objects.seed_limiters()
     free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
     assert sum(free) == 2
     await pass_time(41)

@@ -213,7 +213,7 @@ async def test_a_ghost_of_ours_is_not_taken_for_one_that_vanished(kit: Kit, reli
     await relister.complete()
     kit.kubernetes.holds["patch_object"] = asyncio.Event()
     kit.make(finalizers=[], status={})
-    kit.reconciler.vanished(kit.kubernetes.objects.pop(KEY))
+    kit.reconciler.objects.vanished(kit.kubernetes.objects.pop(KEY))
     kit.kubernetes.holds["patch_object"].set()
     await pass_time(INTERVAL + 1)
     assert known(kit) == {KEY}

@@ -114,12 +114,12 @@ class Operator:
     async def _run(self) -> None:
         self._cluster.watch = self._tell
         await self._relister.complete()
-        self.reconciler.seed_limiters()
+        self.reconciler.objects.seed_limiters()
         self.reconciler.queue.start()
         await self._relister.run()
 
     def _tell(self, kind: str, body: Body) -> None:
-        tell = self.reconciler.vanished if kind == "DELETED" else self.reconciler.upsert
+        tell = self.reconciler.objects.vanished if kind == "DELETED" else self.reconciler.objects.upsert
         asyncio.get_running_loop().call_later(0.01, tell, body)
 
     async def kill(self) -> None:
