@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PROJECTS := . simulator controlplane playground benchmarks
+PROJECTS := . simulator controlplane playground benchmarks chaos
 CRD := crds/cce.huaweicloud.com_imagecaches.yaml
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+CHAOS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench generate lock clean
+.PHONY: help setup demo playground test lint format bench chaos generate lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -41,6 +42,9 @@ test: $(STAMP) ## all tests
 
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
 	@$(BIN)/python -m imagecache_benchmarks $(BENCH_ARGS)
+
+chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about MINUTES minutes
+	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
 
 lint: $(STAMP) ## format, style, types, layers, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }

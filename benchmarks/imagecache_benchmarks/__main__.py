@@ -14,7 +14,9 @@ from typing import Any, NoReturn
 from imagecache_benchmarks.audit import AuditLog
 from imagecache_benchmarks.bench import Bench
 from imagecache_benchmarks.burst import burst, limited
+from imagecache_benchmarks.creating import creating, creating_limited
 from imagecache_benchmarks.idle import idle
+from imagecache_benchmarks.many_accounts import many_accounts
 from imagecache_benchmarks.process import process
 from imagecache_benchmarks.results import table, write_json
 from imagecache_benchmarks.single import single
@@ -28,6 +30,9 @@ BENCHMARKS: dict[str, tuple[Callable[[Bench], None], int, int]] = {
     "limited": (limited, 5, 35),
     "idle": (idle, 80, 0),
     "process": (process, 5, 15),
+    "creating": (creating, 5, 35),
+    "creating-limited": (creating_limited, 5, 35),
+    "many-accounts": (many_accounts, 240, 0),
     "thousand": (thousand, 30, 175),
 }
 """By name: what to do, and how many seconds it takes once and per run."""

@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 import urllib.parse
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -26,15 +26,22 @@ def path_of(namespace: str, name: str = "") -> str:
 
 def create_all(plane: ControlPlane, namespace: str, caches: dict[str, str], finalizer: str = "") -> None:
     """Create an object per name, bound to the cache with the id."""
+    create_objects(plane, namespace, {name: {"imageCacheID": cache_id} for name, cache_id in caches.items()}, finalizer)
+
+
+def create_objects(
+    plane: ControlPlane, namespace: str, specs: Mapping[str, Mapping[str, Any]], finalizer: str = ""
+) -> None:
+    """Create an object per name, with that spec."""
 
     async def create(session: aiohttp.ClientSession, name: str) -> None:
-        body = manifest(namespace, name, imageCacheID=caches[name])
+        body = manifest(namespace, name, **specs[name])
         if finalizer:
             body["metadata"]["finalizers"] = [finalizer]
         async with session.post(plane.server + path_of(namespace), json=body) as answer:
             await _expect(answer)
 
-    asyncio.run(_for_each(plane, list(caches), create))
+    asyncio.run(_for_each(plane, list(specs), create))
 
 
 def delete_all(plane: ControlPlane, namespace: str, names: Iterable[str]) -> float:

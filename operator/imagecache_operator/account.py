@@ -30,7 +30,7 @@ THROTTLE_PAUSE = 60.0
 """Seconds after a 429 to a LIST that names no time (cce-api section 4.3)."""
 
 NUDGE_SPACING = 0.5
-"""Seconds between two LISTs, at least, however many objects wait for their first look."""
+"""Seconds between two LISTs out of turn, at least, however many objects wait for their first look."""
 
 CREDENTIALS_CHECK = 2.0
 """Seconds between two looks at the credentials: repaired ones take effect at once."""
@@ -100,8 +100,10 @@ class Account:
         self._list_begun = float("-inf")
         self._list_ended = float("-inf")
         self._poked_at = float("-inf")
+        self._nudged_at = float("-inf")
         self._listing_since = float("-inf")
-        self._phase = random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
+        # The first idle interval is shortened, so that accounts that begin together do not look together for ever.
+        self._phase = random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
 
     # --- what is known
 
@@ -161,9 +163,10 @@ class Account:
 
     def nudge(self, after: float) -> None:
         """LIST soon, out of turn, for an object that waits for one that begins after that; many together share one."""
-        if self._listing_since >= after:
-            return  # it is on its way
-        self._poked_at = max(self._clock.monotonic(), self._list_begun + NUDGE_SPACING)
+        if self._listing_since >= after or self._nudged_at > self._clock.monotonic():
+            return  # it is on its way, or planned
+        self._nudged_at = max(self._clock.monotonic(), self._nudged_at + NUDGE_SPACING)
+        self._poked_at = self._nudged_at
         self._wake.set()
 
     def hurry(self) -> None:
@@ -298,6 +301,8 @@ class Account:
         self._on_look(self, change)
 
     def _listed(self, caches: tuple[Cache, ...], begun: float, identity: Identity) -> None:
+        if self._looks.listed_at > float("-inf"):
+            self._phase = 1.0
         change = self._looks.listed(caches, begun, identity, fresh=self._reopened)
         self._reopened = False
         self._ended(begun)

@@ -126,13 +126,19 @@ class Gatherer:
             return None
         if account is None or account.identity is None or resource.cloud_name is None:
             return None
-        return self._store.name_holder(resource, self._rivals(resource.cloud_name, account.identity.location))
+        rivals = self._rivals(resource.cloud_name, account.identity.location)
+        return self._store.name_holder(resource, rivals, asks=self._asks)
+
+    def _asks(self, resource: ImageCache) -> bool:
+        """Whether a POST of the object may be on its way, or may go out next."""
+        tracked, creation = self._tracked.get(resource.key), resource.status.creation
+        return (tracked is not None and tracked.claiming) or (creation is not None and creation.open)
 
     def _rivals(self, name: str, location: Location) -> Iterator[Key]:
         """The objects that want that name in that location."""
         for key in self._store.wanting(name):
             rival, tracked = self._store.get(key), self._tracked.get(key)
-            if rival is None or tracked is None or rival.spec.observe_only:
+            if rival is None or tracked is None or (rival.spec.observe_only and not self._asks(rival)):
                 continue
             self.join(rival, tracked)
             identity = tracked.account.identity if tracked.account is not None else None

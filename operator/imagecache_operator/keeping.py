@@ -8,6 +8,7 @@ from datetime import datetime
 from imagecache_operator import life
 from imagecache_operator.conditions import READY, Reason, Verdict
 from imagecache_operator.decision import (
+    PATIENCE,
     Action,
     Decision,
     Facts,
@@ -73,8 +74,8 @@ class Keeping:
     def awaited(self, look: Look) -> Decision:
         """Wait for a look."""
         # Where nothing is written while a look is awaited, the answers stay in memory, and are written with the look.
-        shown_before = self.resource.status.condition(READY) is not None
-        resource = self.resource if shown_before else replace(self.resource, status=self.status)
+        told = self.resource.status.condition(READY) is None and self.facts.waiting >= PATIENCE
+        resource = replace(self.resource, status=self.status) if told else self.resource
         return life.awaited(resource, self.facts, self.now, look)
 
     def show_cache(self, cache: Cache, status: ImageCacheStatus) -> Decision:

@@ -184,7 +184,11 @@ class Reconciler:
                 await self._write_status(view, decision.status)
                 self._calls.delete(key, tracked, action.cache_id)
             case RequestCreation():
-                await self._write_status(view, decision.status)
+                tracked.claiming = True
+                try:
+                    await self._write_status(view, decision.status)
+                finally:
+                    tracked.claiming = False
                 self._calls.create(key, tracked, action.desired)
             case Confirm():
                 self._calls.get(key, tracked, action.cache_id)

@@ -7,7 +7,7 @@ Holder of a cache in a location: the oldest object (then the lower uid) with man
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -33,11 +33,6 @@ def claim_of(resource: ImageCache) -> Claim | None:
 
 def _age(resource: ImageCache) -> tuple[datetime, str]:
     return resource.created_at, resource.uid
-
-
-def _claim_to_name(resource: ImageCache) -> tuple[bool, datetime, str]:
-    """Whoever has asked for a cache of that name comes before whoever is merely older."""
-    return resource.status.creation is None, *_age(resource)
 
 
 class Store:
@@ -109,18 +104,24 @@ class Store:
         ours = sees and not resource.spec.observe_only and _age(resource) < _age(oldest)
         return None if ours else oldest.key
 
-    def name_holder(self, resource: ImageCache, rivals: Iterable[Key]) -> Key | None:
+    def name_holder(
+        self, resource: ImageCache, rivals: Iterable[Key], *, asks: Callable[[ImageCache], bool]
+    ) -> Key | None:
         """The object that holds the name which this one wants for its cache, when it is not this one.
 
         Args:
             resource: the object that asks; one that creates.
             rivals: the others that want that name in that location.
+            asks: tells whether a POST of an object may be on its way, which its status may not tell yet.
         """
+
+        def claim(it: ImageCache) -> tuple[bool, bool, datetime, str]:
+            """Whoever asks, or has asked, for a cache of that name comes before whoever is merely older."""
+            return not asks(it), it.status.creation is None, *_age(it)
+
         claims = [self._objects[key] for key in rivals if key != resource.key]
-        first = min(claims, key=_claim_to_name, default=None)
-        if first is None or _claim_to_name(resource) < _claim_to_name(first):
-            return None
-        return first.key
+        first = min(claims, key=claim, default=None)
+        return None if first is None or claim(resource) < claim(first) else first.key
 
     def wanting(self, name: str) -> set[Key]:
         """The objects that create a cache of that name, wherever."""

@@ -41,6 +41,7 @@ class Tracked:
         answer: of the newest DELETE, while it is not in the status yet.
         crd, crd_read: what the CRD said, and when that look began.
         deleting, creating, getting: calls in flight.
+        claiming: the intent of a POST is being written, which is a claim to its name already.
         created_answer: of the newest POST, while it is not in the status yet.
         creation_anchor: as `anchor`, for `creation.requestedAt`.
         posted_at: when the last POST was answered or given up.
@@ -65,6 +66,7 @@ class Tracked:
     crd: Crd = Crd.UNREAD
     deleting: asyncio.Task[None] | None = None
     creating: asyncio.Task[None] | None = None
+    claiming: bool = False
     created_answer: CreateAnswer | None = None
     creation_anchor: tuple[datetime, float] | None = None
     posted_at: float = NEVER

@@ -44,7 +44,10 @@ ACCESS_KEYS = ("AKEXAMPLE0000000001", "AKEXAMPLE0000000002")
 SECRET_KEY = "SKEXAMPLE00000000000000000000000000000000"
 CREATE, LIST, GET, DELETE = "CreateImageCache", "ListImageCaches", "ShowImageCache", "DeleteImageCache"
 WEB = Key("team-a", "web")
-IDLE = 600.0
+LOOKS = 2000
+"""How often, at most, something that is waited for is looked at."""
+
+IDLE = 1800.0
 """Seconds between two looks while nothing is in motion: longer than in real life, because days pass here."""
 
 
@@ -242,10 +245,11 @@ class Team:
 
     async def until(self, look: Callable[[], bool], *, within: float = 900.0) -> None:
         """Wait, in virtual time, until it is so."""
-        for _ in range(int(within * 10)):
+        step = max(within / LOOKS, 0.1)
+        for _ in range(int(within / step)):
             if look():
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(step)
         raise AssertionError(f"not within {within:g} s; it stands: {self.body(WEB)}")
 
     async def until_reason(self, *reasons: str, within: float = 900.0) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -19,6 +20,7 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What is refused on purpose need not be told."""
+    """What is refused on purpose need not be told; and the operator's jitter is the same each time."""
+    random.seed(1)
     with caplog.at_level(logging.CRITICAL, "imagecache_operator"):
         yield

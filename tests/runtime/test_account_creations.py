@@ -39,7 +39,7 @@ async def test_many_nudges_share_few_lists(started: Started) -> None:
         await pass_time(0.01)
     await pass_time(2)
     assert started.client.count(LIST) - lists <= 1 / NUDGE_SPACING + 1
-    assert min(started.pauses()) >= NUDGE_SPACING - 0.001
+    assert min(started.pauses()[1:]) >= NUDGE_SPACING - 0.001
 
 
 async def test_a_nudge_counts_on_the_list_that_is_on_its_way(started: Started) -> None:

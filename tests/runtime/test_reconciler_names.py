@@ -164,14 +164,19 @@ def _raw(name: str) -> dict[str, Any]:
 
 
 def test_the_holder_of_a_name() -> None:
-    """Who has asked, then the oldest; None for the holder itself, and where there is no rival."""
+    """Who asks, who has asked, then the oldest; None for the holder itself, and where there is no rival."""
     store, first, second, asked = Store(), _resource(1), _resource(2), _resource(3, asked=True)
     for resource in (first, second, asked):
         store.put(resource)
     two, three = [first.key, second.key], [first.key, second.key, asked.key]
-    assert (store.name_holder(first, two), store.name_holder(second, two)) == (None, first.key)
-    assert [store.name_holder(each, three) for each in (first, second, asked)] == [asked.key, asked.key, None]
-    assert store.name_holder(second, [second.key]) is None
+
+    def holder(who: ImageCache, rivals: list[Key], *asking: ImageCache) -> Key | None:
+        return store.name_holder(who, rivals, asks=lambda it: it in asking)
+
+    assert (holder(first, two), holder(second, two)) == (None, first.key)
+    assert [holder(each, three) for each in (first, second, asked)] == [asked.key, asked.key, None]
+    assert [holder(each, three, second) for each in (first, second, asked)] == [second.key, None, second.key]
+    assert holder(second, [second.key]) is None
 
 
 # --- a full tenant
