@@ -59,7 +59,9 @@ def _matrix(campaign: Campaign, weathers: list[str], runs: int, workers: int) ->
     _say(f"Looking for the points, one life in each of {len(weathers)} weathers: about half a minute")
     points, first = campaign.discover(weathers)
     plans = plans_from(points, runs)
-    _say(f"{sum(map(len, points.values()))} points; {len(plans)} runs, about {len(plans) * SECONDS_EACH / workers:.0f} s")
+    _say(
+        f"{sum(map(len, points.values()))} points; {len(plans)} runs, about {len(plans) * SECONDS_EACH / workers:.0f} s"
+    )
     done = campaign.run(plans, Progress(len(plans), _say).told)
     return _tell(first + done, time.monotonic() - began)
 

@@ -82,19 +82,7 @@ class Campaign:
             except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
                 errors.append(error)
 
-        threads = [threading.Thread(target=work) for _ in range(min(self._workers, len(plans)))]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        except KeyboardInterrupt as stop:
-            # The runs that are on their way come to their end first.
-            errors.append(stop)
-            for thread in threads:
-                thread.join()
-        if errors:
-            raise errors[0]
+        _join([threading.Thread(target=work) for _ in range(min(self._workers, len(plans)))], errors)
         return runs
 
     @contextlib.contextmanager
@@ -109,3 +97,17 @@ class Campaign:
             settings = operator_settings(cloud.endpoint, **(SETTINGS | {"IMAGECACHE_NAMESPACES": name}))
             nursery = stack.enter_context(Nursery(kubeconfig, settings, directory / "operator.log"))
             yield Circle(Line(self._cluster.plane, name), cloud, nursery)
+
+
+def _join(threads: Sequence[threading.Thread], errors: list[BaseException]) -> None:
+    """Start them and wait for all; once there is an error, they begin no other run. Raises the first."""
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            try:
+                thread.join()
+            except KeyboardInterrupt as stop:
+                errors.append(stop)
+    if errors:
+        raise errors[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from imagecache_chaos.weather import DELETE, GET, LIST, POST
@@ -14,7 +15,7 @@ WANTED = 2
 """Caches that one circle makes: one, and what replaces it."""
 
 DECIDING = 0.1
-"""Seconds from a look, over the writing of the request into the status, to the DELETE: what is seen then is too late."""
+"""Seconds from a look, over the writing of the request into the status, to the DELETE: what is seen then is late."""
 
 
 @dataclass
@@ -43,7 +44,7 @@ def judge(calls: Sequence[Call], caches: dict[str, Any], stale: float) -> Verdic
     made = [call for call in posts if call["work_done"]]
     # What is not carried out in a cloud that has room was asked for while the name was taken.
     verdict.twins = len(posts) - len(made) + max(len(made) - WANTED, 0)
-    verdict.twins += sum(not _proven_gone(calls, old, new) for old, new in zip(made, made[1:], strict=False))
+    verdict.twins += sum(not _proven_gone(calls, old, new) for old, new in pairwise(made))
     for call in calls:
         if call["operation"] == DELETE and call["cache_status"] in {"Deleting", "absent"}:
             seen = _could_be_seen(calls, call, stale)

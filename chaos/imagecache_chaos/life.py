@@ -103,13 +103,13 @@ class Circle:
         self._cloud = cloud
         self._nursery = nursery
         self._fair: dict[str, Any] = cloud.control("GET", "settings")["settings"]["switches"]
-        self._points: list[str] = []
+        self._plan = Plan("fair")
         self._deaths = 0
 
     def run(self, plan: Plan, weather: Weather, record: Path | None = None) -> Run:
         """Carry it out, in a cloud without caches, and leave none behind."""
         began = time.monotonic()
-        self._points, self._deaths = list(plan.points), 0
+        self._plan, self._deaths = plan, 0
         self._cloud.clear()
         self._cloud.settings(switches=self._fair | weather.switches)
         for fault in weather.faults:
@@ -129,7 +129,9 @@ class Circle:
         return run
 
     def _next(self) -> str | None:
-        return self._points.pop(0) if self._points else None
+        """Where the next process dies."""
+        points = self._plan.points
+        return points[self._deaths] if self._deaths < len(points) else None
 
     def _live(self) -> None:
         self._line.create(images=["nginx"], sizeGiB=20, recreateOn=["SpecChanged"])
@@ -163,6 +165,8 @@ class Circle:
         while True:
             if self._nursery.has_died():
                 self._deaths += 1
+                if self._deaths > len(self._plan.points):
+                    raise StuckError("the operator has ended where it should not")
                 self._nursery.start(self._next())
             found = self._line.get()
             if look(found):

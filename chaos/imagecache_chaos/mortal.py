@@ -19,8 +19,10 @@ import importlib
 import json
 import os
 import random
+import select
 import signal
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -30,6 +32,9 @@ from imagecache_operator import cli, intent
 
 DURING = 0.15
 """Seconds into a call after which it is in its middle."""
+
+LOOK = 0.02
+"""Seconds between two looks at a process."""
 
 
 class Passages:
@@ -84,18 +89,21 @@ def lie_in_wait(passages: Passages) -> None:
     client = importlib.import_module("imagecache_operator.cloud.client").CloudClient
     sessions = importlib.import_module("imagecache_operator.cloud.session").Sessions
     kubernetes = importlib.import_module("imagecache_operator.kubernetes_client").KubernetesClient
-    reconciler = importlib.import_module("imagecache_operator.reconciler").Reconciler
+    watcher = importlib.import_module("imagecache_operator.watcher").Watcher
     for method in ("list", "get", "create", "delete"):
         passages.around(client, method, lambda *_, verb=f"cloud.{method}", **__: verb)
     passages.around(sessions, "open", lambda *_, **__: "cloud.open")
     passages.around(kubernetes, "_request", _verb_of)
-    upsert = reconciler.upsert
+    begin = watcher.__init__
 
-    def told(self: object, body: dict[str, Any]) -> None:
-        passages.passed("watch.event:before")
-        upsert(self, body)
+    def told(self: object, *arguments: Any, upsert: Callable[[dict[str, Any]], None], **named: Any) -> None:
+        def passing(body: dict[str, Any]) -> None:
+            passages.passed("watch.event:before")
+            upsert(body)
 
-    reconciler.upsert = told
+        begin(self, *arguments, upsert=passing, **named)
+
+    watcher.__init__ = told
 
 
 def _live(order: dict[str, Any]) -> int:
@@ -125,10 +133,25 @@ def main() -> None:
             status = 1
             try:
                 status = _live(order)
+            except BaseException:  # noqa: BLE001 (a fork must end here, whatever it dies of)
+                traceback.print_exc()
             finally:
+                sys.stderr.flush()
                 os._exit(status)
-        print(child, flush=True)  # noqa: T201 (the protocol)
-        print(os.waitpid(child, 0)[1], flush=True)  # noqa: T201
+        print(child, flush=True)
+        print(_wait(child), flush=True)
+
+
+def _wait(child: int) -> int:
+    """Until the process has ended, which it does at the latest with whoever ordered it."""
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        # Nobody orders a process before the last one has ended, so there is nothing to read but the end.
+        if select.select([sys.stdin], [], [], LOOK)[0]:
+            os.kill(child, signal.SIGKILL)
+            return os.waitpid(child, 0)[1]
 
 
 if __name__ == "__main__":

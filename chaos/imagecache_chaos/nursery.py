@@ -80,6 +80,7 @@ class Nursery:
         """Whether the operator that was started has come to its end, however."""
         if self._child is None:
             return True
+        assert self._process.stdout is not None
         if not select.select([self._process.stdout], [], [], 0)[0]:
             return False
         self._line()

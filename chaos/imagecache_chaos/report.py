@@ -33,7 +33,9 @@ class Progress:
 
 def table(runs: Sequence[Run]) -> str:
     """A row per weather, and the sum; `races` are no faults."""
-    rows = [("weather", "runs", "deaths", "orphans", "twins", "double DELETEs", "stuck", "races", "s each", "what")]
+    rows: list[tuple[str, ...]] = [
+        ("weather", "runs", "deaths", "orphans", "twins", "double DELETEs", "stuck", "races", "s each", "what")
+    ]
     for name in [*WEATHERS, "all"]:
         of_it = [run for run in runs if name in {run.plan.weather, "all"}]
         if not of_it:

@@ -31,7 +31,7 @@ from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 from imagecache_operator.relist import Relister
-from imagecache_operator.secrets import SecretCredentials, Secrets
+from imagecache_operator.secret_credentials import SecretCredentials, Secrets
 from imagecache_operator.settings import Settings
 from imagecache_operator.settings_values import Address
 from imagecache_operator.watcher import Watcher

@@ -39,6 +39,8 @@ def document(cache: Cache, switches: Switches, *, status: str, message: str | No
     images = cache.images
     if switches.images_echo == "canonical":
         images = tuple(canonical_image(image) for image in images)
+    elif switches.images_echo == "reordered":
+        images = tuple(reversed(images))
     building: dict[str, Any] = {"cluster": cache.cluster}
     if cache.image_pull_secrets is not None:
         building["image_pull_secrets"] = list(cache.image_pull_secrets)

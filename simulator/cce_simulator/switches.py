@@ -51,8 +51,8 @@ class Switches:
     created_at: Literal["go", "rfc3339"] = "go"
     # Section 1.3 says 20-400; section 12 saw a client that sends 0 for "not given".
     size_zero: Literal["refused", "default"] = "refused"
-    # Not documented: whether answers hold the images as they were given or in full form.
-    images_echo: Literal["as_given", "canonical"] = "as_given"
+    # Not documented: whether answers hold the images as they were given, in full form, or in another order.
+    images_echo: Literal["as_given", "canonical", "reordered"] = "as_given"
     # Section 2: "Whether expiry is counted from created_at or from becoming Available".
     retention_from: Literal["created", "available"] = "created"
 

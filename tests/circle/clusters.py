@@ -234,10 +234,8 @@ class Team:
         """Whether it is Ready as it is specified now."""
         it = self.body(key)
         conditions = self.status(key).get("conditions") or [{}]
-        return (
-            conditions[0].get("status") == "True"
-            and conditions[0].get("observedGeneration") == it["metadata"]["generation"]
-        )
+        told = conditions[0].get("status"), conditions[0].get("observedGeneration")
+        return bool(it) and told == ("True", it["metadata"]["generation"])
 
     def sent(self, operation: str) -> list[dict[str, Any]]:
         """The calls of this team's operator."""

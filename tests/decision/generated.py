@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.decision.builders import (
     CREATED,
@@ -41,6 +44,29 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
+
+
+class _AllReachedError(Exception):
+    """There is nothing more to look for."""
+
+
+def reached(
+    generated: st.SearchStrategy[Case], told_by: Callable[[Case], set[object]], wanted: set[object]
+) -> set[object]:
+    """What is told by generated cases, of which there are no more than it takes to have all that is wanted."""
+    found: set[object] = set()
+
+    @settings(max_examples=4000, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @given(generated)
+    def collect(case: Case) -> None:
+        found.update(told_by(case))
+        if found >= wanted:
+            raise _AllReachedError
+
+    with suppress(_AllReachedError):
+        collect()
+    return found
 
 
 def mostly(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
@@ -185,7 +211,8 @@ def cases(draw: st.DrawFn, *, finalizing: bool = False) -> Case:
         there = st.builds(Present, CACHES, st.just(identity), st.just(1.0))
         looks += [there, there, st.just(Absent(identity) if known else Unlisted(identity))]
     policy = draw(st.sampled_from([Policy(), Policy(), Policy(0.1, 0.1), Policy(1e6, 1e6)]))
-    return Case(ImageCache.parse(made), draw(st.one_of(looks)), facts, draw(MOMENTS), policy)
+    # Not one_of, which counts each of them once.
+    return Case(ImageCache.parse(made), draw(draw(st.sampled_from(looks))), facts, draw(MOMENTS), policy)
 
 
 @st.composite

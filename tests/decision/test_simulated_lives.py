@@ -12,7 +12,7 @@ from imagecache_operator.desired import Desired
 from imagecache_operator.names import RECREATE_ANNOTATION
 from imagecache_operator.observation import CacheStatus
 
-SEEDS = range(100)
+SEEDS = range(60)
 DISTURBED, CALM = 80, 60
 ALL = ["SpecChanged", "NotFound", "Failed", "Expired"]
 FOREIGN = Desired("web", ("nginx", "busybox:1.36"), 99, 0, CLUSTER, ())

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from imagecache_playground.cloud import ACCESS_KEY, SECRET_KEY
 from imagecache_playground.cluster import Cluster, Object, condition, reason
 from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import Surroundings
 
 CLUSTER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
+ACCOUNT = {
+    "domain_id": "d0123456789abcdef0123456789abcde",
+    "domain_name": "example-domain",
+    "access_keys": [{"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}],
+}
 RECREATE = "cce.huaweicloud.com/recreate-requested-at"
 CREATE = "CreateImageCache"
 
@@ -203,3 +210,46 @@ def test_killed_at_every_turn(surroundings: Callable[..., Surroundings], cluster
     world.wait_gone(seconds=30)
     assert names(world) == []
     assert (len(world.cloud.calls(CREATE)), len(world.cloud.calls("DeleteImageCache"))) == (2, 2)
+
+
+def test_what_is_retained_is_in_the_ledger(surroundings: Callable[..., Surroundings], cluster: Cluster) -> None:
+    """Id, name, object and reason, in the ConfigMap of the operator's namespace, with the role as it ships."""
+    world = surroundings(cluster, {"timing": {"create_seconds": 0.5}, "writes_per_minute": 0})
+    world.operator(IMAGECACHE_CLUSTER_ID=CLUSTER, IMAGECACHE_LEASE_NAMESPACE="imagecache-system")
+    create(world, deletionPolicy="Retain")
+    cache_id = id_of(world.wait_reason("Available"))
+    world.delete()
+    world.wait_gone()
+
+    def listed() -> bool:
+        arguments = (
+            "-n",
+            "imagecache-system",
+            "get",
+            "configmap",
+            "imagecache-retained",
+            "-o",
+            "jsonpath={.data.caches}",
+        )
+        lines = [json.loads(line) for line in world.cluster.kubectl(*arguments).splitlines()]
+        return any(line["id"] == cache_id and line["object"] == f"{world.namespace}/web" for line in lines)
+
+    wait_for(listed, what="the cache is in the ledger", seconds=10)
+    assert cache_id in world.cloud.caches()
+
+
+def test_the_clouds_refusal_is_told_in_its_own_words(
+    surroundings: Callable[..., Surroundings], cluster: Cluster
+) -> None:
+    """A cluster that does not exist; put right, it goes on at once."""
+    project = {"id": "0123456789abcdef0123456789abcdef", "name": "cn-north-4", "clusters": [CLUSTER]}
+    world = surroundings(
+        cluster,
+        {"timing": {"create_seconds": 0.5}, "writes_per_minute": 0} | {"accounts": [ACCOUNT | {"projects": [project]}]},
+    )
+    world.operator()
+    create(world, build={"clusterID": "nowhere"}, recreateOn=["SpecChanged"])
+    stalled = world.wait_stalled("RequestRejected")
+    assert "nowhere" in condition(stalled, "Ready")["message"]
+    world.set_spec(build={"clusterID": CLUSTER})
+    world.wait_reason("Available")

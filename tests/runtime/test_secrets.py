@@ -13,7 +13,7 @@ from tests.runtime.virtual_time import LoopClock, pass_time
 
 from imagecache_operator.cloud.credentials import AccessKey, CredentialsError, UserPassword
 from imagecache_operator.imagecache import Key
-from imagecache_operator.secrets import SecretCredentials, Secrets
+from imagecache_operator.secret_credentials import SecretCredentials, Secrets
 
 REF = Key("team-a", "cloud")
 PAIR = {"accessKey": "AKAKAKAKAKAKAKAKAKAK", "secretKey": "made-up-secret"}

@@ -243,9 +243,10 @@ def test_size_zero(cloud: RunningSimulator, value: str, outcome: tuple[int, int 
         "canonical",
         ["docker.io/library/busybox:latest", "docker.io/x/y:1", "r.example/z@sha256:0", "localhost/q:latest"],
     ),
+    ("reordered", ["localhost/q", "r.example/z@sha256:0", "x/y:1", "busybox"]),
 )
 def test_images_echo(cloud: RunningSimulator, value: str, outcome: list[str]) -> None:
-    """Whether images come back as they were given or in full form."""
+    """Whether images come back as they were given, in full form, or in another order."""
     cloud.switch(images_echo=value)
     cloud.create("a", images=["busybox", "x/y:1", "r.example/z@sha256:0", "localhost/q"])
     assert cloud.list().json["image_caches"][0]["images"] == outcome
