@@ -18,7 +18,7 @@ from imagecache_chaos.weather import WEATHERS
 from imagecache_controlplane import ControlPlane, ControlPlaneError, find_programs
 from imagecache_playground.cluster import Cluster
 
-RUNS, WORKERS = 600, 4
+RUNS, WORKERS = 600, 6
 SECONDS_EACH = 5.0
 """Of one run, for the guess at the beginning."""
 

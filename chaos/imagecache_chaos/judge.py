@@ -17,6 +17,9 @@ WANTED = 2
 DECIDING = 0.1
 """Seconds from a look, over the writing of the request into the status, to the DELETE: what is seen then is late."""
 
+SOON = 0.5
+"""Seconds within which no DELETE may be repeated, whatever is seen: half of what the operator is set to."""
+
 
 @dataclass
 class Verdict:
@@ -26,7 +29,8 @@ class Verdict:
         orphans: caches that are left.
         twins: POSTs that made a cache too many, were sent while one of that name was there, or came before the proof
             that the former one is gone.
-        doubles: DELETEs for a cache that the operator could have seen Deleting, or gone.
+        doubles: DELETEs for a cache that the operator could have seen Deleting, or gone, and those that were repeated
+            before their time.
         races: DELETEs that came to such a cache when it could not have been seen yet; no fault.
     """
 
@@ -47,9 +51,9 @@ def judge(calls: Sequence[Call], caches: dict[str, Any], stale: float) -> Verdic
     verdict.twins += sum(not _proven_gone(calls, old, new) for old, new in pairwise(made))
     for call in calls:
         if call["operation"] == DELETE and call["cache_status"] in {"Deleting", "absent"}:
-            seen = _could_be_seen(calls, call, stale)
-            verdict.doubles += seen
-            verdict.races += not seen
+            double = _could_be_seen(calls, call, stale) or _too_soon(calls, call)
+            verdict.doubles += double
+            verdict.races += not double
     counted = {"orphans": verdict.orphans, "twins": verdict.twins, "double DELETEs": verdict.doubles}
     verdict.faults = [f"{count} {what}" for what, count in counted.items() if count]
     return verdict
@@ -83,5 +87,15 @@ def _could_be_seen(calls: Sequence[Call], late: Call, stale: float) -> bool:
         and call["monotonic"] >= begun
         and call["status"] is not None
         and _end(call) <= late["monotonic"] - DECIDING
+        for call in calls
+    )
+
+
+def _too_soon(calls: Sequence[Call], late: Call) -> bool:
+    """Whether the same DELETE had come a moment before."""
+    return any(
+        call["operation"] == DELETE
+        and call["cache_id"] == late["cache_id"]
+        and late["monotonic"] - SOON < call["monotonic"] < late["monotonic"]
         for call in calls
     )

@@ -122,6 +122,10 @@ class Account:
         """When the newest good LIST began; minus infinity before the first."""
         return self._looks.listed_at
 
+    def lists(self, cache_id: str) -> bool:
+        """Whether the newest good LIST has that cache."""
+        return self._looks.lists(cache_id)
+
     @property
     def quota_used(self) -> int:
         """How many caches the newest good LIST had."""

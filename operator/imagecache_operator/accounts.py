@@ -172,9 +172,10 @@ class Accounts:
         """The write limiter of the location that an object's status names."""
         return self.limiter(location_of(seen_by))
 
-    def writes_waiting(self) -> int:
-        """How many objects wait for a write slot."""
-        return sum(limiter.waiting for limiter in self._limiters.values())
+    def writes_waiting(self, account: Account) -> int:
+        """How many objects of the account wait for a write slot."""
+        limiter = self._limiters.get(account.identity.location) if account.identity is not None else None
+        return sum(limiter.waits(key) for key in self._users.get(account, ())) if limiter is not None else 0
 
     def _looked(self, account: Account, change: Change) -> None:
         self._on_look(account, change)

@@ -149,6 +149,7 @@ class Facts:
         in_flight: whether a DELETE is on its way.
         desired: what the cache of an object that creates shall be, or why it cannot; None for one that binds.
         default_cluster_id: the cluster that builds caches whose objects name none.
+        create_trouble: why no POST can be sent now, as far as the credentials are concerned.
         name_holder: the object that holds the name in the cloud, when it is not this one.
         create_answer: the answer to the newest POST, when it is not in the status yet.
         creating: whether a POST is on its way.
@@ -171,6 +172,7 @@ class Facts:
     in_flight: bool = False
     desired: Desired | Verdict | None = None
     default_cluster_id: str | None = None
+    create_trouble: Trouble | None = None
     name_holder: Key | None = None
     create_answer: CreateAnswer | None = None
     creating: bool = False

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import assert_never
 
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
-from imagecache_operator.conditions import READY, Reason, Verdict
+from imagecache_operator.conditions import READY, READY_REASONS, Reason, Verdict
 from imagecache_operator.decision import (
     PATIENCE,
     Action,
@@ -269,5 +269,5 @@ class _Pass(Removal):
 
 def _as_told(ready: Condition) -> Verdict:
     """The verdict that the object shows already; one of another version counts as merely late."""
-    known = ready.reason in frozenset(Reason)
+    known = ready.reason in frozenset(Reason) - READY_REASONS
     return Verdict(Reason(ready.reason) if known else Reason.DELETE_REQUESTED, ready.message)

@@ -79,6 +79,7 @@ class Gatherer:
                 in_flight=tracked.deleting is not None,
                 desired=desired(resource, defaults) if resource.creates else None,
                 default_cluster_id=defaults.cluster_id,
+                create_trouble=self._create_trouble(resource, account),
                 name_holder=name_holder,
                 create_answer=tracked.created_answer,
                 creating=tracked.creating is not None,
@@ -177,6 +178,12 @@ class Gatherer:
             if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
                 yield key
 
+    def _create_trouble(self, resource: ImageCache, account: Account | None) -> Trouble | None:
+        """Why no cache could be created with the object's credentials now."""
+        if not resource.creates or account is None:
+            return None
+        return self._accounts.withdrawn(resource) or account.write_trouble(Operation.CREATE)
+
     def _write_trouble(self, resource: ImageCache, tracked: Tracked, monotonic: float) -> Trouble | None:
         account, own = tracked.account, tracked.trouble
         if account is None:
@@ -185,9 +192,9 @@ class Gatherer:
             own = tracked.trouble = None
         if own is not None:
             return own.trouble
-        operation = next_write(resource)
-        withdrawn = self._accounts.withdrawn(resource) if operation is Operation.CREATE else None
-        return withdrawn or account.write_trouble(operation)
+        if next_write(resource) is Operation.CREATE:
+            return self._create_trouble(resource, account)
+        return account.write_trouble(Operation.DELETE)
 
     def leave(self, key: Key, tracked: Tracked) -> None:
         """The object is no concern any more of the account and the limiter that it had."""

@@ -60,6 +60,7 @@ class Ledger:
         self._clock = clock
         self._waiting: deque[Entry] = deque(maxlen=ENTRIES_MAX)
         self._ready = asyncio.Event()
+        self._complaint = ""
 
     def note(self, resource: ImageCache, why: str, cache_id: str | None) -> None:
         """Have it written that the object's cache stays; returns at once."""
@@ -103,8 +104,11 @@ class Ledger:
             except ConflictError:
                 return False
             except KubernetesError as error:
-                logger.warning("The ConfigMap %s/%s cannot be written: %s", self._namespace, CONFIG_MAP, error)
+                if str(error) != self._complaint:
+                    logger.warning("The ConfigMap %s/%s cannot be written: %s", self._namespace, CONFIG_MAP, error)
+                self._complaint = str(error)
                 return False
+            self._complaint = ""
         for entry in entries:
             if self._waiting and self._waiting[0] is entry:
                 self._waiting.popleft()

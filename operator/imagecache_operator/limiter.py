@@ -51,6 +51,10 @@ class WriteLimiter:
         """How many objects wait for a slot."""
         return len(self._wanted)
 
+    def waits(self, key: Key) -> bool:
+        """Whether that object waits for a slot."""
+        return key in self._wanted
+
     def paused_for(self) -> float:
         """Seconds for which the cloud wants no writes, 0 when it takes them."""
         return max(self._paused_until - self._clock.monotonic(), 0.0)

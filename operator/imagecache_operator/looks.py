@@ -134,6 +134,10 @@ class Looks:
         """When the newest good LIST began; minus infinity before the first."""
         return self._listing.begun if self._listing is not None else float("-inf")
 
+    def lists(self, cache_id: str) -> bool:
+        """Whether the newest good LIST has that cache; a cloud may leave out what it is deleting."""
+        return self._listing is not None and cache_id in self._listing.by_id
+
     def since_good(self, cache_id: str | None = None) -> float:
         """Seconds since the cloud last gave a usable answer (about that cache); since the start when it never did."""
         lost = self._unlisted.get(cache_id or "", self._good)

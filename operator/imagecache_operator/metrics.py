@@ -143,14 +143,16 @@ class _State(Collector):
             f"{PREFIX}_last_observation_age_seconds", "Since the last good look at the cloud.", labels=["account"]
         )
         count: Count[str] = Count()
+        queued: Count[str] = Count()
         ages: dict[str, float] = {}
         for account in self._accounts:
             count[account.label] += account.quota_used
+            queued[account.label] += self._accounts.writes_waiting(account)
             ages[account.label] = max(ages.get(account.label, 0.0), account.since_good_look())
         for label, seconds in ages.items():
             used.add_metric([label], count[label])
             age.add_metric([label], seconds)
-            waiting.add_metric([label], self._accounts.writes_waiting())
+            waiting.add_metric([label], queued[label])
         yield from (waiting, used, age)
 
 

@@ -30,6 +30,7 @@ class Quota:
         self._clock = clock
         self._limit: int | None = None
         self._learnt = 0.0
+        self._doubted = False
         self._waiting: dict[Key, Age] = {}
         # When POSTs went out that the newest list cannot show yet; minus infinity for those on their way.
         self._asked: dict[Key, float] = {}
@@ -58,11 +59,12 @@ class Quota:
         return list(self._waiting) if self._limit is None or used < self._limit else []
 
     def _reconsider(self, used: int) -> None:
-        """Forget a limit that is old; one that a list has seen exceeded was learnt from a list that was behind."""
+        """Doubt a limit that is old; one that a list has seen exceeded was learnt from a list that was behind."""
         if self._limit is None:
             return
         if self._clock.monotonic() - self._learnt > RECHECK:
-            self._limit = None
+            # One tries, the oldest.
+            self._limit, self._learnt, self._doubted = used + 1, self._clock.monotonic(), True
         else:
             self._limit = max(self._limit, used)
 
@@ -75,12 +77,15 @@ class Quota:
         """A POST was answered; one that may have made a cache takes room until a later LIST shows it."""
         if created:
             self._asked[key] = self._clock.monotonic()
+            if self._doubted:
+                # It was raised; by how much, the next refusal tells.
+                self._limit, self._doubted = None, False
         else:
             self._asked.pop(key, None)
 
     def refused(self, used: int) -> None:
         """A POST was refused because the tenant is full."""
-        self._limit = used
+        self._limit, self._doubted = used, False
         self._learnt = self._clock.monotonic()
 
     def withdraw(self, key: Key) -> None:

@@ -40,7 +40,7 @@ from imagecache_operator.kubernetes_client import ConflictError, KubernetesClien
 from imagecache_operator.ledger import Ledger
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.objects import Objects
-from imagecache_operator.observation import Awaited, Look, Unknown
+from imagecache_operator.observation import Awaited, Look, Present, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
 from imagecache_operator.status import ImageCacheStatus
 from imagecache_operator.store import cache_id_of
@@ -229,8 +229,15 @@ class Reconciler:
             return
         tracked.account.set_moving(key, decision.in_motion)
         asked = view.resource.reconcile_requested is not None and not view.facts.reconcile_handled
-        # Who confirms an absence is woken by its own GET.
-        awaits = isinstance(view.observation, Awaited | Unknown) and not isinstance(decision.action, Confirm)
+        match view.observation:
+            case Awaited() | Unknown():
+                # Who confirms an absence is woken by its own GET.
+                awaits = not isinstance(decision.action, Confirm)
+            case Present(cache):
+                # What LISTs do not have, none of them tells of: after each, a GET asks for it.
+                awaits = decision.in_motion and not tracked.account.lists(cache.id)
+            case _:
+                awaits = False
         if asked or awaits:
             self.objects.expect(key, tracked.account)
         if view.observation == Awaited(Look.LIST) and next_write(view.resource) is Operation.CREATE:

@@ -70,6 +70,9 @@ class Following(Keeping):
             status = closed(status, CreationAnswer.ACCEPTED)
         why = self._why_replace(cache)
         if why is not None:
+            if self.status.deletion is None and (obstacle := self._obstacle()) is not None:
+                # A cache that could not be built anew is not given up.
+                return self.show(obstacle, status=status)
             return self._replace(present, status, why)
         if status.deletion is not None:
             return self._changed_mind(cache, status)
@@ -85,6 +88,13 @@ class Following(Keeping):
             counted = decision.status.model_copy(update={"creation": with_failure(status.creation)})
             return replace(decision, status=counted)
         return decision
+
+    def _obstacle(self) -> Verdict | None:
+        """Why the new cache could not be asked for, once the old one were gone."""
+        if isinstance(self.facts.desired, Verdict):
+            return self.facts.desired
+        trouble = self.facts.create_trouble
+        return Verdict(Reason(trouble.kind.value), trouble.message) if trouble is not None else None
 
     def _why_replace(self, cache: Cache | None) -> str | None:
         """Why the cache is to be replaced, None when it is not, or may not be."""

@@ -70,9 +70,15 @@ def test_a_double_delete(status: str) -> None:
     assert verdict.faults == ["1 double DELETEs"]
 
 
-@pytest.mark.parametrize(("at", "stale"), [(2.3, 0.0), (2.55, 0.0), (2.8, 0.6)])
+def test_an_impatient_delete() -> None:
+    """Nothing could be seen yet, and it is repeated all the same."""
+    verdict = judge([*circle(), call(DELETE, 2.2, "one", cache_status="Deleting", work_done=False)], {}, 5.0)
+    assert (verdict.doubles, verdict.races) == (1, 0)
+
+
+@pytest.mark.parametrize(("at", "stale"), [(2.55, 0.0), (2.8, 0.6), (8.0, 7.0)])
 def test_a_delete_that_could_not_know(at: float, stale: float) -> None:
-    """No read since, or one too late to be thought over, or one that was behind: no fault."""
+    """A read since that came too late to be thought over, or those that were behind: no fault."""
     verdict = judge([*circle(), call(DELETE, at, "one", cache_status="Deleting", work_done=False)], {}, stale)
     assert (verdict.doubles, verdict.races) == (0, 1)
     assert verdict.faults == []

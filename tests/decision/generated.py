@@ -56,8 +56,14 @@ def reached(
     """What is told by generated cases, of which there are no more than it takes to have all that is wanted."""
     found: set[object] = set()
 
-    @settings(max_examples=4000, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
-    @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @settings(
+        max_examples=4000,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
     @given(generated)
     def collect(case: Case) -> None:
         found.update(told_by(case))

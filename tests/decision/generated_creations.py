@@ -170,9 +170,10 @@ def creating_cases(draw: st.DrawFn, *, deleted: bool | None = None) -> Case:
         st.just(Awaited(Look.LIST)),
     ]
     known = resource.status.image_cache_id is not None
-    looks += (
-        [*[st.just(Absent(identity))] * 3, st.just(Awaited(Look.GET))] if known else [st.just(Unlisted(identity))] * 3
-    )
+    if known:
+        looks += [*[st.just(Absent(identity))] * 3, st.just(Awaited(Look.GET))]
+    else:
+        looks += [st.just(Unlisted(identity))] * 3
     policy = draw(st.sampled_from([Policy(), Policy(), Policy(1e6, 1e6)]))
     # Not one_of, which counts each of them once.
     return Case(resource, draw(draw(st.sampled_from(looks))), facts, NOW, policy)

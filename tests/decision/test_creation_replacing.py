@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,7 @@ from tests.decision.creating import (
 )
 
 from imagecache_operator.answers import Accepted, Lost, NotDone
+from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import Confirm, Crd, Nothing, QueueWrite, Release, RequestCreation, RequestDeletion
 from imagecache_operator.observation import CacheStatus, Observation, Trouble, TroubleKind
 
@@ -293,3 +295,26 @@ def test_a_spec_of_which_the_cache_is_made_is_no_change() -> None:
     """Another form of the same references replaces nothing."""
     same = {"images": ["docker.io/library/busybox:1.36", "nginx:latest"]}
     assert conditions(wants(["SpecChanged"], spec=SPEC | same).decide()) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        pytest.param({"desired": Verdict(Reason.NOT_ALLOWED, "No.")}, "NotAllowed", id="what it wants is not allowed"),
+        pytest.param(
+            {"create_trouble": Trouble(TroubleKind.CREDENTIALS_INVALID, "Gone.")},
+            "CredentialsInvalid",
+            id="its credentials may create nothing any more",
+        ),
+        pytest.param(
+            {"create_trouble": Trouble(TroubleKind.ACCESS_DENIED, "403")}, "AccessDenied", id="nobody lets it create"
+        ),
+    ],
+)
+def test_a_cache_that_could_not_be_built_anew_is_not_given_up(facts: dict[str, Any], reason: str) -> None:
+    """The old one stays until the new one could be asked for; what is in the way is told."""
+    case = changed()
+    decision = replace(case, facts=case.facts | facts).decide()
+    assert not isinstance(decision.action, RequestDeletion)
+    assert conditions(decision) == says(reason, stalled=True)
+    assert isinstance(case.decide().action, RequestDeletion)

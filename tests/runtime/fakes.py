@@ -49,6 +49,7 @@ class FakeClient(CloudClient):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.caches: dict[str, Cache] = {}
+        self.hide_deleting = False
         self.troubles: dict[Operation, Trouble | Exception] = {}
         self.answers: deque[DeleteAnswer] = deque()
         self.create_answers: deque[CreateAnswer] = deque()
@@ -101,7 +102,8 @@ class FakeClient(CloudClient):
 
     async def list(self) -> tuple[Cache, ...] | Trouble:
         """See `CloudClient`."""
-        return await self._reached(LIST, "", tuple(self.caches.values()))
+        hidden = {CacheStatus.DELETING} if self.hide_deleting else set()
+        return await self._reached(LIST, "", tuple(each for each in self.caches.values() if each.status not in hidden))
 
     async def get(self, cache_id: str) -> Cache | NotThere | Trouble:
         """See `CloudClient`."""

@@ -168,16 +168,20 @@ async def test_a_limiter_outlives_the_accounts(kit: Kit) -> None:
 
 
 async def test_the_limit_of_the_settings_holds_and_grants_wake(kit: Kit) -> None:
-    """Two writes a minute here; the third key is woken when it may write, and counted until then."""
+    """Two writes a minute here; the third key is woken when it may write, and counted until then, by its account."""
     limiter, deleted = kit.accounts.limiter(HERE), (0, resource().created_at)
-    for number in range(3):
-        if limiter.request(Key("ns", str(number)), deleted):
-            limiter.begin(Key("ns", str(number)))
+    keys = [resource(name=str(number)).key for number in range(3)]
+    _, _, account = (kit.account_for(name=key.name) for key in keys)
+    other = kit.account_for(**elsewhere())
+    await settle()
+    for key in keys:
+        if limiter.request(key, deleted):
+            limiter.begin(key)
             limiter.end()
-    assert kit.accounts.writes_waiting() == 1
+    assert (kit.accounts.writes_waiting(account), kit.accounts.writes_waiting(other)) == (1, 0)
     await pass_time(61)
-    assert kit.woken == [Key("ns", "2")]
-    assert kit.accounts.writes_waiting() == 0
+    assert kit.woken == keys[2:]
+    assert kit.accounts.writes_waiting(account) == 0
 
 
 async def test_looks_are_told_with_their_account(kit: Kit) -> None:

@@ -205,6 +205,7 @@ async def test_accounts(kit: Kit) -> None:
     assert kit.value("quota_used", account="default") == 2
     assert kit.value("last_observation_age_seconds", account="default") == pytest.approx(30, abs=0.01)
     limiter = kit.accounts.limiter(HERE)
-    for name in ("a", "b", "c"):
-        limiter.request(Key("ns", name), (0, EPOCH))
+    for name in ("c", "d", "e"):
+        kit.accounts.account_for(resource(name=name))
+        limiter.request(resource(name=name).key, (0, EPOCH))
     assert kit.value("cloud_writes_waiting", account="default") == 2

@@ -131,17 +131,31 @@ async def test_a_limit_learnt_from_a_list_that_was_behind_is_put_right(tenant: T
 
 
 async def test_after_an_hour_the_limit_is_doubted(tenant: Tenant) -> None:
-    """It may have been raised; a list that shows nothing new wakes who waits."""
+    """It may have been raised, which one POST can tell: the oldest object's, though no list shows anything new."""
+    tenant.list(3)
     tenant.refused(OLD)
-    tenant.room(OLD)
+    for key in (OLD, YOUNG):
+        tenant.room(key)
     await pass_time(RECHECK - 1)
     assert tenant.quota.hopeful(3) == []
-    assert not tenant.room(OLD).free
     await pass_time(2)
-    assert tenant.quota.hopeful(3) == [OLD]
-    assert tenant.room(OLD) == Room(3, None, free=True)
+    assert set(tenant.quota.hopeful(3)) == {OLD, YOUNG}
+    assert [tenant.room(key).free for key in (YOUNG, OLD)] == [False, True]
     tenant.refused(OLD)
-    assert not tenant.room(OLD).free
+    assert [tenant.room(key).free for key in (YOUNG, OLD)] == [False, False]
+
+
+async def test_a_limit_that_was_raised_is_forgotten(tenant: Tenant) -> None:
+    """The one that tries is taken, so the others may try, too."""
+    tenant.list(3)
+    tenant.refused(OLD)
+    for key in (OLD, YOUNG):
+        tenant.room(key)
+    await pass_time(RECHECK + 1)
+    assert tenant.room(OLD).free
+    tenant.quota.asked(OLD)
+    tenant.quota.answered(OLD, created=True)
+    assert tenant.room(YOUNG) == Room(3, None, free=True)
 
 
 async def test_a_person_may_doubt_it_at_once(tenant: Tenant) -> None:

@@ -261,3 +261,16 @@ async def test_the_finalizer_is_put_on_before_anything_else(kit: Kit) -> None:
     await settle()
     assert kit.kubernetes.objects[KEY]["metadata"]["finalizers"] == ["example.com/other", FINALIZER]
     assert kit.reason() == "Creating"
+
+
+async def test_a_cloud_whose_lists_lack_what_it_is_deleting(kit: Kit) -> None:
+    """After each LIST a GET asks for it, so that its end is seen in time."""
+    kit.cloud.hide_deleting = True
+    await kit.started_deletion()
+    await pass_time(31)
+    assert kit.reason() == "Deleting"
+    assert 5 <= kit.cloud.count(GET) <= 8
+    kit.cloud.caches.clear()
+    await pass_time(6)
+    assert KEY not in kit.kubernetes.objects
+    assert kit.cloud.count(DELETE) == 1
