@@ -23,6 +23,9 @@ POLL = 0.05
 PATIENCE = 30.0
 """Seconds for each part of a circle; those with a death in them take three."""
 
+LAST_WORDS = 0.3
+"""Seconds for a death at the very end."""
+
 NAME = "web"
 
 
@@ -120,13 +123,22 @@ class Circle:
             self._live()
         except StuckError as stuck:
             run.stuck = str(stuck)
-        run.deaths = self._deaths
+        run.deaths = self._deaths + self._dies_at_the_end()
         run.verdict = judge(self._cloud.calls(), self._cloud.caches(), weather.stale)
         self._nursery.kill()
         if run.stuck:
             self._clean_up()
         run.seconds = time.monotonic() - began
         return run
+
+    def _dies_at_the_end(self) -> bool:
+        """Whether one who is yet to die does so now that the object is gone: that is seen before its death is."""
+        deadline = time.monotonic() + LAST_WORDS
+        while self._next() is not None and time.monotonic() < deadline:
+            if self._nursery.has_died():
+                return True
+            time.sleep(POLL)
+        return False
 
     def _next(self) -> str | None:
         """Where the next process dies."""

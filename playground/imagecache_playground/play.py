@@ -10,6 +10,9 @@ from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
 
 NAMESPACE = "playground"
+CLUSTER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
+"""The cluster that builds caches; the simulator takes any."""
+
 SCENARIO = {"timing": {"delete_seconds": 10}}
 
 
@@ -29,6 +32,7 @@ def playground(directory: Path) -> int:
                 IMAGECACHE_ACTIVE_INTERVAL="1",
                 IMAGECACHE_IDLE_INTERVAL="10",
                 IMAGECACHE_WRITES_PER_MINUTE="10",
+                IMAGECACHE_CLUSTER_ID=CLUSTER,
             )
             cache_id = world.cloud.add_cache("web")
             _say(_advice(plane.kubeconfig, world.cloud.endpoint, cache_id, directory))
@@ -54,6 +58,14 @@ A Kubernetes control plane, a simulated CCE with the cache `web` in it, and the 
   YAML
   kubectl get imagecaches --watch &
   kubectl delete imagecache web        # takes about 10 s, as long as the cloud takes
+
+  kubectl apply -f - <<'YAML'
+  apiVersion: cce.huaweicloud.com/v1alpha1
+  kind: ImageCache
+  metadata: {{name: made}}
+  spec: {{images: [nginx], recreateOn: [SpecChanged]}}
+  YAML
+  kubectl patch imagecache made --type merge -p '{{"spec":{{"images":["nginx","busybox"]}}}}'  # replaces the cache
 
 The cloud can be looked at and disturbed (all of it: simulator/README.md):
 
