@@ -43,7 +43,7 @@ test: $(STAMP) ## all tests
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
 	@$(BIN)/python -m imagecache_benchmarks $(BENCH_ARGS)
 
-chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 8 minutes
+chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 9 minutes
 	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
 
 lint: $(STAMP) ## format, style, types, layers, generated files

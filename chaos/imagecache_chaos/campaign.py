@@ -96,7 +96,8 @@ class Campaign:
             kubeconfig = self._cluster.operator_kubeconfig(directory / "operator.kubeconfig")
             settings = operator_settings(cloud.endpoint, **(SETTINGS | {"IMAGECACHE_NAMESPACES": name}))
             nursery = stack.enter_context(Nursery(kubeconfig, settings, directory / "operator.log"))
-            yield Circle(Line(self._cluster.plane, name), cloud, nursery)
+            line = stack.enter_context(contextlib.closing(Line(self._cluster.plane, name)))
+            yield Circle(line, cloud, nursery)
 
 
 def _join(threads: Sequence[threading.Thread], errors: list[BaseException]) -> None:

@@ -44,6 +44,10 @@ class Line:
         self._headers = {"Authorization": f"Bearer {plane.admin_token}", "Accept": "application/json"}
         self._namespace = namespace
 
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
     def create(self, **spec: Any) -> None:
         """Create the object."""
         self._request("POST", "", manifest(self._namespace, NAME, **spec), "application/json")

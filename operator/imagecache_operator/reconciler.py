@@ -245,12 +245,15 @@ class Reconciler:
 
     def _requeue_after(self, view: View, decision: Decision) -> float | None:
         """The decision's own time, or sooner when an obstacle to writing ends."""
-        tracked, write = view.tracked, next_write(view.resource)
+        tracked, account = view.tracked, view.tracked.account
         times = [] if decision.requeue_after is None else [decision.requeue_after]
         if tracked.trouble is not None:
             times.append(max(tracked.trouble.until - self._clock.monotonic(), 0.0))
-        elif tracked.account is not None and tracked.account.write_trouble(write) is not None:
-            times.append(tracked.account.write_opens_in(write))
+        elif account is not None:
+            writes = {next_write(view.resource)}
+            if view.facts.create_trouble is not None:
+                writes.add(Operation.CREATE)  # without which no DELETE replaces a cache
+            times += [account.write_opens_in(write) for write in writes if account.write_trouble(write) is not None]
         return min(times, default=None)
 
     def _keep(self, body: dict[str, Any]) -> ImageCache:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from tests.decision.builders import ELSEWHERE, HERE, ID, US, asked, ready_status
-from tests.runtime.fakes import DELETE, GET
-from tests.runtime.reconciler_kit import KEY, Kit, delete, hurry, retain
+from tests.runtime.fakes import CREATE, DELETE, GET
+from tests.runtime.reconciler_kit import KEY, MADE, Kit, delete, hurry, retain
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
 from imagecache_operator.answers import Accepted, NotDone, Refused
 from imagecache_operator.imagecache import Key
-from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.observation import CacheStatus, Trouble, TroubleKind
 
 
 async def test_retain_acts_at_once_while_a_slot_is_awaited(kit: Kit) -> None:
@@ -214,3 +214,20 @@ async def test_a_repaired_permission_frees_all_at_once(kit: Kit) -> None:
     kit.edit(hurry, key=keys[0])
     await pass_time(10)
     assert kit.cloud.count(DELETE) == sent + 3
+
+
+async def test_a_replacement_goes_on_when_a_post_may_be_tried_again(kit: Kit) -> None:
+    """Meanwhile the old cache stays; nobody else need find out that the denial is over."""
+    kit.apply({"recreateOn": ["SpecChanged"]})
+    await pass_time(1)
+    kit.cloud.become(MADE, CacheStatus.AVAILABLE)
+    kit.cloud.create_answers.extend([NotDone(Trouble(TroubleKind.ACCESS_DENIED, "no"))] * 2)
+    others = [kit.apply(name=name, uid=name) for name in ("one", "two")]
+    await pass_time(10)
+    for key in others:
+        kit.edit(delete, key=key)
+    kit.edit(lambda it: it["spec"].update(sizeGiB=40))
+    await pass_time(200)
+    assert (kit.reason(), kit.cloud.count(DELETE), kit.cloud.count(CREATE)) == ("AccessDenied", 0, 3)
+    await pass_time(110)
+    assert (kit.reason(), kit.cloud.count(DELETE)) == ("Recreating", 1)
