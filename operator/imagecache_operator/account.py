@@ -333,7 +333,7 @@ class Account:
                 return THROTTLE_PAUSE if asked is None else max(asked, BACKOFF_FIRST)
             case TroubleKind.CREDENTIALS_INVALID | TroubleKind.ACCESS_DENIED:
                 return SLOW_LANE
-            case TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
+            case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
                 limit = SLOW_LANE
             case TroubleKind.CLOUD_UNAVAILABLE:
                 limit = min(self._intervals.idle, 6 * self._intervals.active) if self._moving else self._intervals.idle

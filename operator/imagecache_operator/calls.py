@@ -205,7 +205,7 @@ class CloudCalls:
                 pause = 0.0 if account.write_opens_in(operation) > 0 else WRITE_RETRY_MAX
             case TroubleKind.CLOUD_UNAVAILABLE:
                 pause = min(pause, UNAVAILABLE_RETRY_MAX)
-            case TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
+            case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
                 pass
             case _:
                 assert_never(trouble.kind)

@@ -56,6 +56,7 @@ class TroubleKind(StrEnum):
     CLOUD_UNAVAILABLE = "CloudUnavailable"
     CREDENTIALS_INVALID = "CredentialsInvalid"
     ACCESS_DENIED = "AccessDenied"
+    NOT_ALLOWED = "NotAllowed"
     ENDPOINT_INVALID = "EndpointInvalid"
     REQUEST_REJECTED = "RequestRejected"
 

@@ -112,6 +112,10 @@ class EndpointError(ValueError):
     """An address that must not or cannot be used; the sentence says why and what is allowed."""
 
 
+class EndpointNotAllowedError(EndpointError):
+    """An endpoint that a user's Secret may not name."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     scheme: str
@@ -350,18 +354,18 @@ class Endpoints:
         """With what a Secret of a user's namespace says, who is not trusted: https to allowed hosts, never loopback.
 
         Raises:
-            EndpointError: the Secret names an endpoint that it may not name.
+            EndpointNotAllowedError: the Secret names an endpoint that it may not name.
         """
         for url in (cce, iam):
             if url is None:
                 continue
             parts = _parse(check_endpoint(url).replace(REGION_PLACE, _MARK))
             if parts.scheme != "https" or is_loopback(parts.host):
-                raise EndpointError(
+                raise EndpointNotAllowedError(
                     f"The endpoint {url} in the Secret must be https, and not of the operator's machine."
                 )
             if not host_allowed(parts.host.replace(_MARK, "zz"), self.hosts()):
-                raise EndpointError(
+                raise EndpointNotAllowedError(
                     f"The host {host_pattern(url)} in the Secret is not among those to which credentials may be sent; "
                     "an administrator can allow it with IMAGECACHE_ALLOWED_ENDPOINTS."
                 )

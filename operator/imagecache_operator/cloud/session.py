@@ -21,7 +21,7 @@ from imagecache_operator.cloud.credentials import (
     CredentialsSource,
     UserPassword,
 )
-from imagecache_operator.cloud.endpoints import EndpointError, Endpoints
+from imagecache_operator.cloud.endpoints import EndpointError, EndpointNotAllowedError, Endpoints
 from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
 from imagecache_operator.cloud.iam import IamError, Token, find_account_id, find_project_id, issue_token
 from imagecache_operator.identity import Identity, Location
@@ -146,8 +146,7 @@ class Sessions:
             credentials = self._source.current()
             return await self._open(placement, credentials)
         except (CredentialsError, EndpointError) as error:
-            kind = TroubleKind.ENDPOINT_INVALID if isinstance(error, EndpointError) else TroubleKind.CREDENTIALS_INVALID
-            return Trouble(kind, str(error))
+            return Trouble(_kind_of(error), str(error))
 
     async def _open(self, placement: Placement, credentials: Credentials) -> Session | Trouble:
         override = self._endpoints.overridden if self._trusted else self._endpoints.named_by_secret
@@ -243,6 +242,18 @@ class Sessions:
             self._project_ids.clear()
             self._look_up_refused.clear()
         return self._gate[1]
+
+
+def _kind_of(error: CredentialsError | EndpointError) -> TroubleKind:
+    match error:
+        case EndpointNotAllowedError():
+            return TroubleKind.NOT_ALLOWED
+        case EndpointError():
+            return TroubleKind.ENDPOINT_INVALID
+        case CredentialsError():
+            return TroubleKind.CREDENTIALS_INVALID
+        case _:
+            assert_never(error)
 
 
 def _sts(endpoints: Endpoints, region: str) -> str | None:
