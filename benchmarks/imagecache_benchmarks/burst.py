@@ -16,6 +16,8 @@ DELETE_SECONDS = (3.0, 5.0)
 PER_MINUTE = 10
 TIME_SCALE = 10.0
 WINDOW = 60.0 / TIME_SCALE
+DICTATED = (COUNT / PER_MINUTE - 1) * WINDOW
+"""Seconds that the limit alone takes: the first ten go at once, and each window lets ten more go."""
 
 
 def burst(bench: Bench) -> None:
@@ -63,8 +65,6 @@ def burst(bench: Bench) -> None:
 def limited(bench: Bench) -> None:
     """Under the cloud's limit, with the cloud's minute shortened for both: see `imagecache_benchmarks.scaled`."""
     operator = Contender("operator", (SCALED, str(WINDOW)), ready=True)
-    # The first ten go at once, and each window lets ten more go.
-    dictated = (COUNT / PER_MINUTE - 1) * WINDOW
     ratios: list[float] = []
     refused: list[float] = []
     timing = {"time_scale": TIME_SCALE, "delete_seconds": 3}
@@ -81,7 +81,7 @@ def limited(bench: Bench) -> None:
             world.wait_held(COUNT, ready=True)
             running.settle()
             begun = delete_all(world.cluster.plane, world.namespace, caches)
-            ratios.append((watch.wait_gone(caches, 3 * dictated) - begun) / dictated)
+            ratios.append((watch.wait_gone(caches, 3 * DICTATED) - begun) / DICTATED)
             refused.append(sum(call["status"] == 429 for call in world.cloud.calls()))
     bench.rows += [
         Row(

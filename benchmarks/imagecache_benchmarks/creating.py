@@ -5,21 +5,16 @@ from __future__ import annotations
 import time
 
 from imagecache_benchmarks.bench import Bench, World
+from imagecache_benchmarks.burst import ACTIVE_INTERVAL, COUNT, DICTATED, PER_MINUTE, TIME_SCALE, WINDOW
 from imagecache_benchmarks.contender import SCALED, THE_OPERATOR, Contender
 from imagecache_benchmarks.results import Row, percentile
 from imagecache_benchmarks.traffic import create_objects
+from imagecache_playground.cloud import BUILDER
 from imagecache_playground.cluster import condition
 from imagecache_playground.processes import wait_for
 
 PER_RUN = 20
-COUNT = 50
-ACTIVE_INTERVAL = 1.0
 CREATE_SECONDS = 0.5
-CLUSTER_ID = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
-
-PER_MINUTE = 10
-TIME_SCALE = 10.0
-WINDOW = 60.0 / TIME_SCALE
 
 
 def creating(bench: Bench) -> None:
@@ -27,7 +22,7 @@ def creating(bench: Bench) -> None:
     reached: list[list[float]] = []
     lags: list[list[float]] = []
     writes: list[float] = []
-    settings = {"IMAGECACHE_ACTIVE_INTERVAL": str(ACTIVE_INTERVAL), "IMAGECACHE_CLUSTER_ID": CLUSTER_ID}
+    settings = {"IMAGECACHE_ACTIVE_INTERVAL": str(ACTIVE_INTERVAL), "IMAGECACHE_CLUSTER_ID": BUILDER}
     with (
         bench.world("creating", timing={"create_seconds": CREATE_SECONDS}) as world,
         world.start(THE_OPERATOR, wait=True, **settings) as operator,
@@ -73,14 +68,13 @@ def _create(world: World, name: str) -> tuple[float, float]:
 def creating_limited(bench: Bench) -> None:
     """50 at once under the cloud's limit, its minute shortened for both: see `imagecache_benchmarks.scaled`."""
     operator = Contender("operator", (SCALED, str(WINDOW)), ready=True)
-    dictated = (COUNT / PER_MINUTE - 1) * WINDOW
     ratios: list[float] = []
     refused: list[float] = []
     timing = {"time_scale": TIME_SCALE, "create_seconds": 3}
     settings = {
         "IMAGECACHE_ACTIVE_INTERVAL": "0.5",
         "IMAGECACHE_WRITES_PER_MINUTE": str(PER_MINUTE),
-        "IMAGECACHE_CLUSTER_ID": CLUSTER_ID,
+        "IMAGECACHE_CLUSTER_ID": BUILDER,
     }
     for number in range(bench.runs):
         bench.say(f"creating-limited: run {number + 1} of {bench.runs}, {COUNT} creations, about 35 s")
@@ -95,10 +89,10 @@ def creating_limited(bench: Bench) -> None:
             wait_for(
                 lambda: len(world.cloud.calls("CreateImageCache")) >= COUNT,
                 what="all are asked for",
-                seconds=3 * dictated,
+                seconds=3 * DICTATED,
             )
             posts = world.cloud.calls("CreateImageCache")
-            ratios.append((max(call["monotonic"] for call in posts) - begun) / dictated)
+            ratios.append((max(call["monotonic"] for call in posts) - begun) / DICTATED)
             refused.append(sum(call["status"] == 429 for call in world.cloud.calls()) + len(posts) - COUNT)
     bench.rows += [
         Row(

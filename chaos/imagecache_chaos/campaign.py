@@ -12,7 +12,7 @@ from uuid import uuid4
 from imagecache_chaos.life import Circle, Line, Plan, Run
 from imagecache_chaos.nursery import Nursery
 from imagecache_chaos.weather import WEATHERS
-from imagecache_playground.cloud import Cloud
+from imagecache_playground.cloud import BUILDER, Cloud
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.operator_process import operator_settings
 
@@ -23,7 +23,7 @@ SETTINGS = {
     "IMAGECACHE_DELETE_RETRY_AFTER": "1",
     "IMAGECACHE_REQUEST_TIMEOUT": "3",
     "IMAGECACHE_WRITES_PER_MINUTE": "0",
-    "IMAGECACHE_CLUSTER_ID": "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2",
+    "IMAGECACHE_CLUSTER_ID": BUILDER,
 }
 
 

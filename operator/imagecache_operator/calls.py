@@ -95,17 +95,10 @@ class CloudCalls:
                 tracked.deleting = None
                 tracked.answer = answer
                 if isinstance(answer, NotDone):
-                    self._not_done(tracked, answer.trouble, account, limiter)
+                    self._not_done(tracked, answer.trouble, account, limiter, Operation.DELETE)
                 else:
                     tracked.failures = 0
-                logger.info(
-                    "DELETE: %s",
-                    type(answer).__name__,
-                    extra={"object": str(key), "cache_id": cache_id, **_about(answer)},
-                )
-                if tracked.account is account:
-                    account.set_moving(key, True)
-                self._wake(key)
+                self._ended(key, tracked, account, "DELETE", answer, cache_id=cache_id)
 
         tracked.deleting = self._spawn(call(), f"delete {key}")
 
@@ -140,14 +133,7 @@ class CloudCalls:
                 tracked.creating = None
                 tracked.created_answer = answer
                 self._not_created(tracked, answer, account, limiter, quota)
-                logger.info(
-                    "POST: %s",
-                    type(answer).__name__,
-                    extra={"object": str(key), "reason": desired.name, **_about(answer)},
-                )
-                if tracked.account is account:
-                    account.set_moving(key, True)
-                self._wake(key)
+                self._ended(key, tracked, account, "POST", answer, reason=desired.name)
 
         tracked.creating = self._spawn(call(), f"create {key}")
 
@@ -167,14 +153,13 @@ class CloudCalls:
         """Hold the next POST until what this one met may be gone."""
         match answer:
             case NotDone(trouble):
-                self._not_done(tracked, trouble, account, limiter, deleting=False)
+                self._not_done(tracked, trouble, account, limiter, Operation.CREATE)
             case NotCreated(Refusal.QUOTA):
                 quota.refused(account.quota_used)
             case NotCreated(_, message):
                 pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
-                tracked.failures += 1
                 trouble = Trouble(TroubleKind.REQUEST_REJECTED, f"The cloud refused to create the cache ({message}).")
-                tracked.trouble = WriteTrouble(trouble, self._clock.monotonic() + pause, account.generation)
+                self._hold(tracked, trouble, pause, account)
             case Created() | Lost():
                 tracked.failures = 0
             case _:
@@ -191,7 +176,7 @@ class CloudCalls:
         return resource.creates and not resource.spec.observe_only and resource.generation == generation
 
     def _not_done(
-        self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter, *, deleting: bool = True
+        self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter, operation: Operation
     ) -> None:
         """The write was certainly not carried out: hold the next one until its obstacle may be gone."""
         pause = min(WRITE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), WRITE_RETRY_MAX)
@@ -201,7 +186,6 @@ class CloudCalls:
                 pause = limiter.paused_for()
             case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
                 # Where the key's lane is slow for all, it opens for all.
-                operation = Operation.DELETE if deleting else Operation.CREATE
                 pause = 0.0 if account.write_opens_in(operation) > 0 else WRITE_RETRY_MAX
             case TroubleKind.CLOUD_UNAVAILABLE:
                 pause = min(pause, UNAVAILABLE_RETRY_MAX)
@@ -209,8 +193,27 @@ class CloudCalls:
                 pass
             case _:
                 assert_never(trouble.kind)
+        self._hold(tracked, trouble, pause, account)
+
+    def _hold(self, tracked: Tracked, trouble: Trouble, pause: float, account: Account) -> None:
+        """No write of the object for so many seconds, unless its credentials change."""
         tracked.failures += 1
         tracked.trouble = WriteTrouble(trouble, self._clock.monotonic() + pause, account.generation)
+
+    def _ended(
+        self,
+        key: Key,
+        tracked: Tracked,
+        account: Account,
+        verb: str,
+        answer: DeleteAnswer | CreateAnswer | None,
+        **about: str,
+    ) -> None:
+        """A write has ended: tell it, and have it looked at what came of it."""
+        logger.info("%s: %s", verb, type(answer).__name__, extra={"object": str(key), **about, **_about(answer)})
+        if tracked.account is account:
+            account.set_moving(key, True)
+        self._wake(key)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)

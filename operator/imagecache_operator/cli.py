@@ -13,7 +13,6 @@ from imagecache_operator import __version__
 from imagecache_operator.settings import PREFIX, Settings, flag_of, variable_of
 from imagecache_operator.settings_loading import SettingsError, load_settings
 
-EXIT_FAILURE = 1
 EXIT_USAGE = 2
 
 

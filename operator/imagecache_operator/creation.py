@@ -11,6 +11,7 @@ from typing import assert_never
 
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import (
+    WAITING_FOR_SLOT,
     AddFinalizer,
     AwaitRoom,
     Decision,
@@ -21,6 +22,7 @@ from imagecache_operator.decision import (
     QueueWrite,
     RequestCreation,
     sighted,
+    verdict_of,
 )
 from imagecache_operator.desired import Desired, spec_hash
 from imagecache_operator.identity import Identity
@@ -179,11 +181,9 @@ class _Pass(Keeping):
             )
             return self.show(Verdict(Reason.QUOTA_EXCEEDED, message), action=AwaitRoom())
         if facts.write_trouble is not None:
-            trouble = facts.write_trouble
-            return self.show(Verdict(Reason(trouble.kind.value), trouble.message), in_motion=trouble.passing)
+            return self.show(verdict_of(facts.write_trouble), in_motion=facts.write_trouble.passing)
         if not facts.slot_granted:
-            message = "Waiting for a write slot: the cloud allows few writes a minute."
-            return self.show(Verdict(Reason.CREATE_REQUESTED, message), action=QueueWrite(), in_motion=True)
+            return self.show(Verdict(Reason.CREATE_REQUESTED, WAITING_FOR_SLOT), action=QueueWrite(), in_motion=True)
         former = self.status.creation
         intent = new_intent(resource, spec_hash(resource), self.now, failures=self._failures())
         status = self.status.model_copy(

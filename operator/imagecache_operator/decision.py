@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
-from imagecache_operator.conditions import Verdict, conditions_for
+from imagecache_operator.conditions import Reason, Verdict, conditions_for
 from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
 from imagecache_operator.imagecache import ImageCache, Key
@@ -198,6 +198,14 @@ class Decision:
     requeue_after: float | None = None
     in_motion: bool = False
     note: Note | None = None
+
+
+WAITING_FOR_SLOT = "Waiting for a write slot: the cloud allows few writes a minute."
+
+
+def verdict_of(trouble: Trouble, *, unknown: bool = False) -> Verdict:
+    """What to tell of a call that brought no usable answer; the kinds of trouble are reasons."""
+    return Verdict(Reason(trouble.kind.value), trouble.message, unknown=unknown)
 
 
 def sighted(status: ImageCacheStatus, present: Present) -> ImageCacheStatus:

@@ -25,8 +25,8 @@ from imagecache_operator.decision import (
     Policy,
     Release,
     sighted,
+    verdict_of,
 )
-from imagecache_operator.identity import identity_of
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, blind, closed, is_ours, may_be_ours, recorded
 from imagecache_operator.observation import (
@@ -39,7 +39,7 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
-from imagecache_operator.placement import moved
+from imagecache_operator.placement import absent_elsewhere, moved
 from imagecache_operator.removal import Removal, readable, recorded_deletion
 from imagecache_operator.spec import ManagementPolicy
 from imagecache_operator.status import Condition, CreationAnswer
@@ -125,8 +125,7 @@ class _Pass(Removal):
                 return self.wait(Verdict(Reason.DELETING, message))
             case Present() | Unlisted():
                 if (verdict := blind(self.status, observation.identity)) is not None:
-                    way_out = "Or set spec.deletionPolicy to Retain to let go of this object."
-                    return self._hold(replace(verdict, message=f"{verdict.message} {way_out}"))
+                    return self._hold(_or_retain(verdict))
                 remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
                 if remaining <= 0:
                     return self._nothing_known()
@@ -193,15 +192,8 @@ class _Pass(Removal):
                 Outcome.NEVER_SEEN,
                 Note("NeverSeen", f"Let go: cache {self.cache_id} was never seen; is the id right?", warning=True),
             )
-        if not absent.identity.same_as(identity_of(seen_by)):
-            return self._hold(
-                Verdict(
-                    Reason.NOT_FOUND,
-                    f"Cache {self.cache_id} is absent for {absent.identity}, but was seen by "
-                    f"{identity_of(seen_by)}; an absence seen by another identity proves nothing. Restore those "
-                    "credentials, or set spec.deletionPolicy to Retain to let go of this object.",
-                )
-            )
+        if (unproven := absent_elsewhere(self.cache_id, seen_by, absent.identity)) is not None:
+            return self._hold(_or_retain(unproven))
         if self.facts.in_flight:
             # The cloud may still be about to carry out what it is told now; only a look after its answer counts.
             return self.wait(self.on_its_way(self.cache_id))
@@ -229,7 +221,7 @@ class _Pass(Removal):
         return self.wait(verdict, in_motion=False)
 
     def _trouble(self, trouble: Trouble) -> Decision:
-        return self.wait(Verdict(Reason(trouble.kind.value), trouble.message), in_motion=trouble.passing)
+        return self.wait(verdict_of(trouble), in_motion=trouble.passing)
 
     def _awaited(self, look: Look) -> Decision:
         action: Action = Nothing()
@@ -254,7 +246,7 @@ class _Pass(Removal):
         """What to say of a DELETE that was answered, while no look that began after it has ended."""
         match answer:
             case NotDone(trouble):
-                return Verdict(Reason(trouble.kind.value), trouble.message)
+                return verdict_of(trouble)
             case Accepted(at):
                 return Verdict(
                     Reason.DELETE_REQUESTED, f"The cloud accepted DELETE at {readable(at)}; it is looked at next."
@@ -265,6 +257,11 @@ class _Pass(Removal):
                 )
             case _:
                 assert_never(answer)
+
+
+def _or_retain(verdict: Verdict) -> Verdict:
+    """With the way out that an object in deletion has."""
+    return replace(verdict, message=f"{verdict.message} Or set spec.deletionPolicy to Retain to let go of this object.")
 
 
 def _as_told(ready: Condition) -> Verdict:

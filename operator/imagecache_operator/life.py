@@ -22,6 +22,7 @@ from imagecache_operator.decision import (
     Policy,
     shown,
     sighted,
+    verdict_of,
 )
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.model import format_time
@@ -158,7 +159,7 @@ def absent(resource: ImageCache, now: datetime) -> Verdict:
 
 def unknown(resource: ImageCache, facts: Facts, now: datetime, policy: Policy, trouble: Trouble) -> Decision:
     """Show that the cloud could not be looked at; passing trouble lets a True Ready be for a while."""
-    verdict = Verdict(Reason(trouble.kind.value), trouble.message, unknown=trouble.passing)
+    verdict = verdict_of(trouble, unknown=trouble.passing)
     ready = resource.status.condition(READY)
     remaining = policy.stalled_after - facts.since_good_look
     if trouble.passing and ready is not None and ready.status == "True" and remaining > 0:

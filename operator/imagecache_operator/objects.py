@@ -148,11 +148,11 @@ class Objects:
                 if tracked.account is not None:
                     self._unplaced.setdefault(tracked.account, []).append(monotonic - age)
 
-    def note(self, resource: ImageCache) -> bool:
+    def note(self, resource: ImageCache) -> None:
         """Keep the version when it is news; objects whose claims it touches are looked at again, too."""
         former = self.store.get(resource.key)
         if not self.store.put(resource):
-            return False
+            return
         tracked = self.tracked.get(resource.key)
         monotonic = self._clock.monotonic()
         if tracked is None or tracked.uid != resource.uid:
@@ -175,7 +175,6 @@ class Objects:
         self.queue.mark_due(resource.key)
         if former is None or former.status.seen_by != resource.status.seen_by or former.spec != resource.spec:
             self._wake_rivals(resource)
-        return True
 
     def _hurry(self, key: Key, tracked: Tracked) -> None:
         """A person asked to look at once: no back-off holds, but the slow lane of a bad key does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagecache_operator.conditions import Reason, Verdict
-from imagecache_operator.identity import Identity, location_of
+from imagecache_operator.identity import Identity, identity_of, location_of
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.status import SeenBy
 
@@ -55,6 +55,17 @@ def place(resource: ImageCache, defaults: Defaults) -> Placement | Verdict:
         # A project belongs to one region, so the default project says nothing about other regions.
         project = defaults.project_id
     return Placement(region, project)
+
+
+def absent_elsewhere(cache_id: str | None, seen_by: SeenBy | None, identity: Identity) -> Verdict | None:
+    """Why an absence proves nothing: another identity saw the cache. None when it does, or nobody saw it."""
+    if seen_by is None or identity.same_as(identity_of(seen_by)):
+        return None
+    return Verdict(
+        Reason.NOT_FOUND,
+        f"Cache {cache_id} is absent for {identity}, but was seen by {identity_of(seen_by)}; an absence seen by "
+        "another identity proves nothing. Restore those credentials.",
+    )
 
 
 def moved(seen_by: SeenBy | None, identity: Identity | None) -> Verdict | None:

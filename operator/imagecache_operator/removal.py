@@ -13,6 +13,7 @@ from typing import assert_never
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
 from imagecache_operator.conditions import READY, Reason, Verdict
 from imagecache_operator.decision import (
+    WAITING_FOR_SLOT,
     Action,
     Crd,
     Decision,
@@ -24,6 +25,7 @@ from imagecache_operator.decision import (
     RequestDeletion,
     shown,
     sighted,
+    verdict_of,
 )
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.model import format_time
@@ -225,17 +227,15 @@ class Removal:
         """Everything that must be true before a DELETE goes out, then the DELETE."""
         facts = self.facts
         if facts.write_trouble is not None:
-            trouble = facts.write_trouble
-            return self.wait(
-                Verdict(Reason(trouble.kind.value), trouble.message), status=status, in_motion=trouble.passing
-            )
+            in_motion = facts.write_trouble.passing
+            return self.wait(verdict_of(facts.write_trouble), status=status, in_motion=in_motion)
         if self.asked is None and facts.crd is Crd.UNREAD:
             return self.wait(verdict, status=status, action=ReadCrd())
         if self.asked is None and facts.crd is Crd.UNREADABLE:
             message = "Waiting to read the CustomResourceDefinition: if it is being deleted, caches stay."
             return self.wait(Verdict(Reason.DELETE_REQUESTED, message), status=status, action=ReadCrd())
         if not facts.slot_granted:
-            message = "Waiting for a write slot: the cloud allows few writes a minute."
+            message = WAITING_FOR_SLOT
             if verdict.reason is not Reason.DELETE_REQUESTED:
                 message = f"{message} {verdict.message}"
             return self.wait(Verdict(Reason.DELETE_REQUESTED, message), status=status, action=QueueWrite())

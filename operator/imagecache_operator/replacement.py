@@ -15,8 +15,8 @@ from imagecache_operator.decision import (
     Nothing,
     RequestDeletion,
     sighted,
+    verdict_of,
 )
-from imagecache_operator.identity import identity_of
 from imagecache_operator.intent import (
     ABSENCE_COUNTS_AFTER,
     closed,
@@ -35,6 +35,7 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
+from imagecache_operator.placement import absent_elsewhere
 from imagecache_operator.removal import replace_present, retry_pause
 from imagecache_operator.spec import RecreateOn
 from imagecache_operator.status import CreationAnswer, ImageCacheStatus
@@ -94,7 +95,7 @@ class Following(Keeping):
         if isinstance(self.facts.desired, Verdict):
             return self.facts.desired
         trouble = self.facts.create_trouble
-        return Verdict(Reason(trouble.kind.value), trouble.message) if trouble is not None else None
+        return verdict_of(trouble) if trouble is not None else None
 
     def _why_replace(self, cache: Cache | None) -> str | None:
         """Why the cache is to be replaced, None when it is not, or may not be."""
@@ -145,16 +146,8 @@ class Following(Keeping):
 
     def _absent(self, proof: Absent) -> Decision:
         resource, facts, status = self.resource, self.facts, self.status
-        seen_by = status.seen_by
-        if seen_by is not None and not proof.identity.same_as(identity_of(seen_by)):
-            return self.show(
-                Verdict(
-                    Reason.NOT_FOUND,
-                    f"Cache {status.image_cache_id} is absent for {proof.identity}, but was seen by "
-                    f"{identity_of(seen_by)}; an absence seen by another identity proves nothing. Restore those "
-                    "credentials.",
-                )
-            )
+        if (unproven := absent_elsewhere(status.image_cache_id, status.seen_by, proof.identity)) is not None:
+            return self.show(unproven)
         if (remaining := ABSENCE_COUNTS_AFTER - facts.since_creation) > 0 and not self._was_seen():
             verdict = Verdict(Reason.CREATING, "The cloud took the POST, and does not show the cache yet.")
             return self.show(verdict, in_motion=True, again=remaining)

@@ -14,6 +14,9 @@ from typing import Any, Self
 
 from imagecache_playground.processes import Program, bare_environment, wait_for
 
+BUILDER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
+"""The cluster that builds caches; the simulator takes any."""
+
 REGION = "cn-north-4"
 PROJECT = "0123456789abcdef0123456789abcdef"
 ACCESS_KEY = "AKEXAMPLE0000000000"

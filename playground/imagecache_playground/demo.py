@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imagecache_controlplane import ControlPlane, find_programs
 from imagecache_playground.circle import NAME, full_circle
+from imagecache_playground.cloud import BUILDER
 from imagecache_playground.cluster import Cluster, condition, manifest, manifests
 from imagecache_playground.operator_process import Operator
 from imagecache_playground.surroundings import Surroundings
@@ -21,9 +22,6 @@ REFUSED = "refused"
 KILLED = "killed"
 PLAIN = "plain"
 TEAM = "team"
-
-CLUSTER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
-"""The cluster that builds caches; the simulator takes any."""
 
 DELETE_SECONDS = 10
 RETRY_SECONDS = 2
@@ -93,7 +91,7 @@ def _start(world: Surroundings) -> Operator:
         IMAGECACHE_IDLE_INTERVAL="2",
         IMAGECACHE_DELETE_RETRY_AFTER=str(RETRY_SECONDS),
         IMAGECACHE_WRITES_PER_MINUTE="10",
-        IMAGECACHE_CLUSTER_ID=CLUSTER,
+        IMAGECACHE_CLUSTER_ID=BUILDER,
     )
 
 

@@ -6,13 +6,11 @@ import signal
 from pathlib import Path
 
 from imagecache_controlplane import ControlPlane, find_programs, kubectl_path
+from imagecache_playground.cloud import BUILDER
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
 
 NAMESPACE = "playground"
-CLUSTER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
-"""The cluster that builds caches; the simulator takes any."""
-
 SCENARIO = {"timing": {"delete_seconds": 10}}
 
 
@@ -32,7 +30,7 @@ def playground(directory: Path) -> int:
                 IMAGECACHE_ACTIVE_INTERVAL="1",
                 IMAGECACHE_IDLE_INTERVAL="10",
                 IMAGECACHE_WRITES_PER_MINUTE="10",
-                IMAGECACHE_CLUSTER_ID=CLUSTER,
+                IMAGECACHE_CLUSTER_ID=BUILDER,
             )
             cache_id = world.cloud.add_cache("web")
             _say(_advice(plane.kubeconfig, world.cloud.endpoint, cache_id, directory))

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from imagecache_playground.cloud import ACCESS_KEY, SECRET_KEY
+from imagecache_playground.cloud import ACCESS_KEY, BUILDER, SECRET_KEY
 from imagecache_playground.cluster import Cluster, Object, condition, reason
 from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import Surroundings
 
-CLUSTER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
 ACCOUNT = {
     "domain_id": "d0123456789abcdef0123456789abcde",
     "domain_name": "example-domain",
@@ -28,7 +27,7 @@ def world(surroundings: Callable[..., Surroundings], cluster: Cluster) -> Surrou
     """A cloud that builds and deletes within a second, and an operator that knows a cluster to build in."""
     timing = {"create_seconds": 0.7, "delete_seconds": 0.5}
     made = surroundings(cluster, {"timing": timing, "writes_per_minute": 0})
-    made.operator(IMAGECACHE_CLUSTER_ID=CLUSTER)
+    made.operator(IMAGECACHE_CLUSTER_ID=BUILDER)
     return made
 
 
@@ -67,7 +66,7 @@ def test_created_followed_and_deleted(world: Surroundings) -> None:
         40,
         7,
     )
-    assert cache["building_config"] == {"cluster": CLUSTER, "image_pull_secrets": [f"{world.namespace}:pull"]}
+    assert cache["building_config"] == {"cluster": BUILDER, "image_pull_secrets": [f"{world.namespace}:pull"]}
     assert found["status"]["creation"]["answer"] == "Accepted"
     assert found["status"]["expiresAt"] > found["status"]["createdAt"]
     assert len(world.cloud.calls(CREATE)) == 1
@@ -130,7 +129,7 @@ def test_two_objects_want_one_name(world: Surroundings) -> None:
 
 def test_a_cache_of_somebody_else_is_left_alone(world: Surroundings) -> None:
     """Never: Conflict, no call. IfIdentical: the fields that differ are named; what is identical is taken over."""
-    fields = {"images": ["docker.io/library/nginx:latest"], "image_cache_size": 20, "cluster": CLUSTER}
+    fields = {"images": ["docker.io/library/nginx:latest"], "image_cache_size": 20, "cluster": BUILDER}
     cache_id = world.cloud.add_cache("web", **fields)
     create(world, sizeGiB=30)
     world.wait_stalled("Conflict")
@@ -195,7 +194,7 @@ def test_killed_at_every_turn(surroundings: Callable[..., Surroundings], cluster
     """SIGKILL as soon as the cloud has a call, through create, replace and delete: no twin, and nothing is left."""
     timing = {"create_seconds": 0.7, "delete_seconds": 0.7}
     world = surroundings(cluster, {"timing": timing, "writes_per_minute": 0})
-    operator = world.operator(IMAGECACHE_CLUSTER_ID=CLUSTER, IMAGECACHE_DELETE_RETRY_AFTER="2")
+    operator = world.operator(IMAGECACHE_CLUSTER_ID=BUILDER, IMAGECACHE_DELETE_RETRY_AFTER="2")
 
     def kill_at(operation: str, number: int) -> None:
         wait_for(lambda: len(world.cloud.calls(operation)) >= number, what=operation, seconds=20)
@@ -224,7 +223,7 @@ def test_killed_at_every_turn(surroundings: Callable[..., Surroundings], cluster
 def test_what_is_retained_is_in_the_ledger(surroundings: Callable[..., Surroundings], cluster: Cluster) -> None:
     """Id, name, object and reason, in the ConfigMap of the operator's namespace, with the role as it ships."""
     world = surroundings(cluster, {"timing": {"create_seconds": 0.5}, "writes_per_minute": 0})
-    world.operator(IMAGECACHE_CLUSTER_ID=CLUSTER, IMAGECACHE_LEASE_NAMESPACE="imagecache-system")
+    world.operator(IMAGECACHE_CLUSTER_ID=BUILDER, IMAGECACHE_LEASE_NAMESPACE="imagecache-system")
     create(world, deletionPolicy="Retain")
     cache_id = id_of(world.wait_reason("Available"))
     world.delete()
@@ -251,7 +250,7 @@ def test_the_clouds_refusal_is_told_in_its_own_words(
     surroundings: Callable[..., Surroundings], cluster: Cluster
 ) -> None:
     """A cluster that does not exist; put right, it goes on at once."""
-    project = {"id": "0123456789abcdef0123456789abcdef", "name": "cn-north-4", "clusters": [CLUSTER]}
+    project = {"id": "0123456789abcdef0123456789abcdef", "name": "cn-north-4", "clusters": [BUILDER]}
     world = surroundings(
         cluster,
         {"timing": {"create_seconds": 0.5}, "writes_per_minute": 0} | {"accounts": [ACCOUNT | {"projects": [project]}]},
@@ -260,5 +259,5 @@ def test_the_clouds_refusal_is_told_in_its_own_words(
     create(world, build={"clusterID": "nowhere"}, recreateOn=["SpecChanged"])
     stalled = world.wait_stalled("RequestRejected")
     assert "nowhere" in condition(stalled, "Ready")["message"]
-    world.set_spec(build={"clusterID": CLUSTER})
+    world.set_spec(build={"clusterID": BUILDER})
     world.wait_reason("Available")

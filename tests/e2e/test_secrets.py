@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagecache_playground.cloud import ACCESS_KEY, SECRET_KEY
+from imagecache_playground.cloud import ACCESS_KEY, BUILDER, SECRET_KEY
 from imagecache_playground.cluster import Cluster, condition
 from imagecache_playground.surroundings import Surroundings
 
@@ -28,7 +28,7 @@ def world(surroundings: Callable[..., Surroundings], cluster: Cluster) -> Surrou
     made.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([role, binding]))
     made.operator(
         IMAGECACHE_NAMESPACED_CREDENTIALS="true",
-        IMAGECACHE_CLUSTER_ID="c271e39f-1a6e-4d3d-8fa8-2a36329c68d2",
+        IMAGECACHE_CLUSTER_ID=BUILDER,
         HUAWEICLOUD_SDK_AK="",
         HUAWEICLOUD_SDK_SK="",
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from imagecache_playground.cloud import BUILDER
 from imagecache_playground.cluster import Cluster, reason
 from imagecache_playground.operator_process import Operator, operator_settings
 from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import Surroundings
 
-BUILDER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
 THEIRS = "theirs"
 
 

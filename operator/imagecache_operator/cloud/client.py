@@ -152,14 +152,9 @@ class CloudClient:
 
     async def delete(self, cache_id: str) -> DeleteAnswer:
         """Ask for the deletion of one cache; what the answer proves is in its type."""
-        try:
-            response = await self._call(Operation.DELETE, "DELETE", f"{PATH}/{quote(cache_id, safe='')}")
-        except TokenEndedError:
-            message = "The cloud does not take the token any more. The DELETE goes again with a fresh one."
-            return TokenEnded(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message))
-        if isinstance(response, _NoAnswer):
-            trouble = response.trouble
-            return Lost(trouble.message) if response.sent else NotDone(trouble)
+        response = await self._write(Operation.DELETE, "DELETE", f"{PATH}/{quote(cache_id, safe='')}")
+        if not isinstance(response, httpx.Response):
+            return response
         request = request_id(response)
         if response.status_code in {202, 204}:
             return Accepted(self._clock.now(), request)
@@ -183,14 +178,9 @@ class CloudClient:
 
     async def create(self, body: Mapping[str, Any]) -> CreateAnswer:
         """Ask for a cache. Any 2xx counts as accepted, whatever the body (cce-api section 1)."""
-        try:
-            response = await self._call(Operation.CREATE, "POST", PATH, body)
-        except TokenEndedError:
-            message = "The cloud does not take the token any more. The POST goes again with a fresh one."
-            return TokenEnded(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message))
-        if isinstance(response, _NoAnswer):
-            trouble = response.trouble
-            return Lost(trouble.message) if response.sent else NotDone(trouble)
+        response = await self._write(Operation.CREATE, "POST", PATH, body)
+        if not isinstance(response, httpx.Response):
+            return response
         request = request_id(response)
         if response.is_success:
             return Created(read_created_id(response), request)
@@ -206,6 +196,19 @@ class CloudClient:
                 return NotCreated(Refusal.OTHER, str(error), request)
             case _:
                 return NotDone(self._trouble(Operation.CREATE, response), request)
+
+    async def _write(
+        self, operation: Operation, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> httpx.Response | Lost | NotDone:
+        """The response to a write; or what its lack proves: that it may have been carried out, or was not."""
+        try:
+            response = await self._call(operation, method, path, body)
+        except TokenEndedError:
+            message = f"The cloud does not take the token any more. The {method} goes again with a fresh one."
+            return TokenEnded(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message))
+        if isinstance(response, _NoAnswer):
+            return Lost(response.trouble.message) if response.sent else NotDone(response.trouble)
+        return response
 
     def _trouble(self, operation: Operation, response: httpx.Response) -> Trouble:
         trouble = trouble_of(read_error(response), who=self._who, action=operation.value)
