@@ -335,6 +335,8 @@ class Account:
                 return SLOW_LANE
             case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
                 limit = SLOW_LANE
+            case TroubleKind.NAME_LINGERS | TroubleKind.NAME_TAKEN:  # not of a LIST
+                limit = SLOW_LANE
             case TroubleKind.CLOUD_UNAVAILABLE:
                 limit = min(self._intervals.idle, 6 * self._intervals.active) if self._moving else self._intervals.idle
             case _:

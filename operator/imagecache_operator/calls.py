@@ -14,6 +14,7 @@ from imagecache_operator.cloud.client import TokenEnded
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.desired import Desired
 from imagecache_operator.imagecache import Key
+from imagecache_operator.intent import ABSENCE_COUNTS_AFTER
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.quota import Quota
@@ -25,6 +26,10 @@ WRITE_RETRY_FIRST, WRITE_RETRY_MAX = 1.0, 300.0
 
 CREATE_RETRY_FIRST, CREATE_RETRY_MAX = 10.0, 600.0
 """Seconds after a POST that CCE itself refused, doubling; a spec that changes is tried at once."""
+
+NAME_LINGERS_TIMES = 5
+"""Refusals in a row because of a name that no LIST shows, before a person is asked: as a rule it is that of a cache
+just deleted, and comes free by itself."""
 
 UNAVAILABLE_RETRY_MAX = 30.0
 """Seconds, at most, before a cloud that could not be reached is asked again."""
@@ -132,7 +137,7 @@ class CloudCalls:
                 tracked.posted_at = self._clock.monotonic()
                 tracked.creating = None
                 tracked.created_answer = answer
-                self._not_created(tracked, answer, account, limiter, quota)
+                self._not_created(tracked, desired, answer, account, limiter, quota)
                 self._ended(key, tracked, account, "POST", answer, reason=desired.name)
 
         tracked.creating = self._spawn(call(), f"create {key}")
@@ -148,19 +153,34 @@ class CloudCalls:
         )
 
     def _not_created(
-        self, tracked: Tracked, answer: CreateAnswer, account: Account, limiter: WriteLimiter, quota: Quota
+        self,
+        tracked: Tracked,
+        desired: Desired,
+        answer: CreateAnswer,
+        account: Account,
+        limiter: WriteLimiter,
+        quota: Quota,
     ) -> None:
         """Hold the next POST until what this one met may be gone."""
+        pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
         match answer:
             case NotDone(trouble):
                 self._not_done(tracked, trouble, account, limiter, Operation.CREATE)
             case NotCreated(Refusal.QUOTA):
                 quota.refused(account.quota_used)
+            case NotCreated(Refusal.NAME_TAKEN, message):
+                trouble = _name_taken(desired.name, message, lingers=tracked.failures < NAME_LINGERS_TIMES)
+                self._hold(tracked, Operation.CREATE, trouble, pause, account)
             case NotCreated(_, message):
-                pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
                 trouble = Trouble(TroubleKind.REQUEST_REJECTED, f"The cloud refused to create the cache ({message}).")
-                self._hold(tracked, trouble, pause, account)
-            case Created() | Lost():
+                self._hold(tracked, Operation.CREATE, trouble, pause, account)
+            case Lost(message):
+                # Should it have come to nothing, which takes its time to be certain.
+                trouble = Trouble(
+                    TroubleKind.CLOUD_UNAVAILABLE, f"The POST came to nothing ({message}). It goes again."
+                )
+                self._hold(tracked, Operation.CREATE, trouble, ABSENCE_COUNTS_AFTER + pause, account)
+            case Created():
                 tracked.failures = 0
             case _:
                 assert_never(answer)
@@ -191,14 +211,16 @@ class CloudCalls:
                 pause = min(pause, UNAVAILABLE_RETRY_MAX)
             case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
                 pass
+            case TroubleKind.NAME_LINGERS | TroubleKind.NAME_TAKEN:
+                pass
             case _:
                 assert_never(trouble.kind)
-        self._hold(tracked, trouble, pause, account)
+        self._hold(tracked, operation, trouble, pause, account)
 
-    def _hold(self, tracked: Tracked, trouble: Trouble, pause: float, account: Account) -> None:
-        """No write of the object for so many seconds, unless its credentials change."""
+    def _hold(self, tracked: Tracked, operation: Operation, trouble: Trouble, pause: float, account: Account) -> None:
+        """No such write of the object for so many seconds, unless its credentials change."""
         tracked.failures += 1
-        tracked.trouble = WriteTrouble(trouble, self._clock.monotonic() + pause, account.generation)
+        tracked.trouble = WriteTrouble(operation, trouble, self._clock.monotonic() + pause, account.generation)
 
     def _ended(
         self,
@@ -228,6 +250,14 @@ class CloudCalls:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+def _name_taken(name: str, message: str, *, lingers: bool) -> Trouble:
+    """What to tell of a name that the cloud does not give, though no LIST shows a cache of it."""
+    told = f"The cloud says that the name {name} is taken, and lists no such cache ({message})"
+    if lingers:
+        return Trouble(TroubleKind.NAME_LINGERS, f"{told}. It is asked again.")
+    return Trouble(TroubleKind.NAME_TAKEN, f"{told}: choose another spec.name, or find and delete that cache.")
 
 
 def _reached_the_cloud(answer: DeleteAnswer | CreateAnswer | None) -> bool:

@@ -120,9 +120,7 @@ class _Pass(Keeping):
         """No answer, and no cache of that name so far."""
         remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
         if remaining > 0:
-            message = (
-                "The answer to the POST was lost; the cloud is looked at until it is certain whether it was taken."
-            )
+            message = "The answer to the POST told no id; the name is looked up until it is certain what came of it."
             return self.show(Verdict(Reason.CREATE_REQUESTED, message), in_motion=True, again=remaining)
         message = "The POST came to nothing; it is sent again."
         status = closed(self.status, CreationAnswer.REFUSED)

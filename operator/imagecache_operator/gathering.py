@@ -190,9 +190,10 @@ class Gatherer:
             return None
         if own is not None and (monotonic >= own.until or own.generation != account.generation):
             own = tracked.trouble = None
-        if own is not None:
+        write = next_write(resource)
+        if own is not None and own.operation is write:
             return own.trouble
-        if next_write(resource) is Operation.CREATE:
+        if write is Operation.CREATE:
             return self._create_trouble(resource, account)
         return account.write_trouble(Operation.DELETE)
 

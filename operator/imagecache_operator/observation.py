@@ -59,6 +59,8 @@ class TroubleKind(StrEnum):
     NOT_ALLOWED = "NotAllowed"
     ENDPOINT_INVALID = "EndpointInvalid"
     REQUEST_REJECTED = "RequestRejected"
+    NAME_LINGERS = "CreateRequested"
+    NAME_TAKEN = "Conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Trouble:
     @property
     def passing(self) -> bool:
         """Whether it will pass without a person (retryable); else it is held up until somebody acts."""
-        return self.kind in {TroubleKind.THROTTLED, TroubleKind.CLOUD_UNAVAILABLE}
+        return self.kind in {TroubleKind.THROTTLED, TroubleKind.CLOUD_UNAVAILABLE, TroubleKind.NAME_LINGERS}
 
 
 class Look(Enum):

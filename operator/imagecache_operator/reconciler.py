@@ -247,10 +247,11 @@ class Reconciler:
         """The decision's own time, or sooner when an obstacle to writing ends."""
         tracked, account = view.tracked, view.tracked.account
         times = [] if decision.requeue_after is None else [decision.requeue_after]
-        if tracked.trouble is not None:
+        write = next_write(view.resource)
+        if tracked.trouble is not None and tracked.trouble.operation is write:
             times.append(max(tracked.trouble.until - self._clock.monotonic(), 0.0))
         elif account is not None:
-            writes = {next_write(view.resource)}
+            writes = {write}
             if view.facts.create_trouble is not None:
                 writes.add(Operation.CREATE)  # without which no DELETE replaces a cache
             times += [account.write_opens_in(write) for write in writes if account.write_trouble(write) is not None]

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from imagecache_operator.account import Account
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
+from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.decision import Crd
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.limiter import WriteLimiter
@@ -19,8 +20,9 @@ NEVER = float("-inf")
 
 @dataclass(slots=True)
 class WriteTrouble:
-    """Why the last DELETE was not carried out, until when it is not tried again, and under which credentials."""
+    """Why the last write brought nothing, until when it is not tried again, and under which credentials."""
 
+    operation: Operation
     trouble: Trouble
     until: float
     generation: int
@@ -49,7 +51,7 @@ class Tracked:
         name_free_at: when that was first seen to be over.
         quota: the room of the object's location.
         expiry_told: the expiry that an Event has announced.
-        trouble, failures: of DELETEs that were certainly not carried out.
+        trouble, failures: of writes in a row that brought nothing.
         reconcile_seen: the newest reconcile annotation, and when it was first seen.
         ever_held: whether any version that was seen carried our finalizer.
         releasing: our finalizer is being taken off, so that the object's end is no surprise.

@@ -41,6 +41,9 @@ UNTOLD_ROTATED = Identity(HERE, None, "key-bbbb")
 POLICY = Policy(stalled_after=1800.0, delete_retry_after=60.0)
 READY_TO_WRITE = Facts(identity=US, crd=Crd.ALIVE, slot_granted=True, waiting=20.0)
 
+PASSING = (TroubleKind.THROTTLED, TroubleKind.CLOUD_UNAVAILABLE, TroubleKind.NAME_LINGERS)
+"""Trouble for which nobody need act."""
+
 LIST_AWAITED = Awaited(Look.LIST)
 GET_AWAITED = Awaited(Look.GET)
 
@@ -164,6 +167,20 @@ def present(status: CacheStatus | str = CacheStatus.AVAILABLE, *, identity: Iden
     return Present(Cache(**({"id": ID, "name": "web", "status": status} | cache)), identity, begun=100.0)
 
 
+DELETING = present(CacheStatus.DELETING)
+NOT_DELETING: list[CacheStatus | str] = [
+    CacheStatus.AVAILABLE,
+    CacheStatus.CREATING,
+    CacheStatus.UNAVAILABLE,
+    CacheStatus.FAILED,
+    "Frozen",
+    "deleting",
+    "Deleted",
+    "NotFound",
+    "?",
+]
+
+
 def absent(identity: Identity = US) -> Absent:
     """Proven absent to that identity."""
     return Absent(identity)
@@ -204,3 +221,8 @@ def message(decision: Decision) -> str:
 def says(reason: str, *, stalled: bool = False, ready: str = "False") -> dict[str, tuple[str, str]]:
     """The conditions that tell a reason that is not a good end."""
     return {"Ready": (ready, reason), "Stalled" if stalled else "Reconciling": ("True", reason)}
+
+
+def after(resource: ImageCache, decision: Decision) -> ImageCache:
+    """The object as it is once the decision's status is written."""
+    return replace(resource, status=decision.status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.decision.builders import ELSEWHERE, LIST_AWAITED, NOW, US, conditions, message, says, trouble
+from tests.decision.builders import ELSEWHERE, LIST_AWAITED, NOW, PASSING, US, conditions, message, says, trouble
 from tests.decision.creating import CLUSTER, FREE, built, creates, hash_of, intent, made, posted
 
 from imagecache_operator.conditions import Reason, Verdict
@@ -117,7 +117,7 @@ def test_a_post_cannot_be_sent_now(kind: TroubleKind) -> None:
     """What stands in the way is the reason; no intent is written."""
     decision = creates(facts={"write_trouble": Trouble(kind, "what the cloud said")}).decide()
     assert decision.action == Nothing()
-    passing = kind in {TroubleKind.THROTTLED, TroubleKind.CLOUD_UNAVAILABLE}
+    passing = kind in PASSING
     assert conditions(decision) == says(kind.value, stalled=not passing)
     assert message(decision) == "what the cloud said"
     assert decision.in_motion is passing

@@ -90,12 +90,12 @@ def test_an_intent_of_a_former_version_tells_nobody() -> None:
 
 @pytest.mark.parametrize("answer", [Created(None), Lost("time-out")], ids=["2xx without an id", "lost"])
 def test_the_answer_did_not_tell_the_id(answer: CreateAnswer) -> None:
-    """Lost: the cache is looked up by its name, and no second POST goes out."""
+    """The cache is looked up by its name, and no second POST goes out."""
     decision = creates(status=asked_for(intent()), facts={"create_answer": answer}).decide()
     assert decision.action == Nothing()
     assert answer_of(decision) is CreationAnswer.LOST
     assert conditions(decision) == says("CreateRequested")
-    assert "lost" in message(decision)
+    assert "told no id" in message(decision)
 
 
 @pytest.mark.parametrize("answer", REFUSALS, ids=lambda answer: type(answer).__name__)

@@ -14,6 +14,7 @@ from tests.decision.builders import (
     ID,
     LIST_AWAITED,
     NOW,
+    PASSING,
     ROTATED,
     STRANGER,
     US,
@@ -38,7 +39,6 @@ from imagecache_operator.observation import CacheStatus, Observation, TroubleKin
 OBSERVE = {"imageCacheID": ID, "managementPolicy": "Observe"}
 BY_NAME = {"name": "web"}
 ANY_LOOK = [present(), absent(), trouble(TroubleKind.ACCESS_DENIED), LIST_AWAITED, Unlisted(US)]
-PASSING = [TroubleKind.THROTTLED, TroubleKind.CLOUD_UNAVAILABLE]
 NEEDS_A_PERSON = [kind for kind in TroubleKind if kind not in PASSING]
 GOOD = {"Ready": ("True", "Available")}
 

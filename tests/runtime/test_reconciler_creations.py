@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.runtime.fakes import CREATE, GET, LIST, unreachable
+from tests.runtime.fakes import CREATE, DELETE, GET, LIST, unreachable
 from tests.runtime.reconciler_kit import KEY, MADE, Kit, delete, hurry
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
@@ -262,3 +262,56 @@ async def test_a_fault_of_ours_in_the_middle_of_a_post_counts_as_lost(kit: Kit) 
     assert kit.cloud.count(CREATE) == 1
     free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
     assert sum(free) == 9
+
+
+async def test_posts_that_come_to_nothing_pause_longer_each_time(kit: Kit) -> None:
+    """Each takes 120 s to be certain, and then waits, so that a cloud that loses them all is not burdened."""
+    kit.cloud.create_answers.extend([Lost("504: no answer")] * 4)
+    kit.apply()
+    await pass_time(700)
+    begun = kit.cloud.begun(CREATE)
+    assert [round(later - begun[0]) for later in begun] == [
+        0,
+        pytest.approx(130, abs=2),
+        pytest.approx(270, abs=4),
+        pytest.approx(430, abs=6),
+        pytest.approx(630, abs=8),
+    ]
+    assert kit.status()["imageCacheID"] in kit.cloud.caches
+
+
+async def test_between_two_posts_that_come_to_nothing_it_is_told_so(kit: Kit) -> None:
+    """CloudUnavailable, with the cloud's own words."""
+    kit.cloud.create_answers.append(Lost("504: no answer"))
+    kit.apply()
+    await pass_time(125)
+    assert kit.reason() == "CloudUnavailable"
+    assert "came to nothing (504: no answer)" in kit.status()["conditions"][0]["message"]
+
+
+async def test_a_post_that_was_lost_does_not_hold_up_the_deletion(kit: Kit) -> None:
+    """The pause is for the next POST alone."""
+    kit.cloud.troubles[CREATE] = RuntimeError("cut off")
+    kit.apply()
+    await settle()
+    kit.cloud.troubles.clear()
+    await pass_time(8)
+    assert kit.status()["imageCacheID"] == MADE
+    kit.edit(delete)
+    await pass_time(3)
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_a_name_that_is_taken_and_not_listed(kit: Kit) -> None:
+    """As a rule that of a cache just deleted: nobody is bothered at first, and then it is a conflict."""
+    kit.cloud.create_answers.extend([NotCreated(Refusal.NAME_TAKEN, "409: exists")] * 7)
+    kit.apply()
+    await pass_time(100)
+    assert kit.reason() == "CreateRequested"
+    assert [condition["type"] for condition in kit.status()["conditions"]] == ["Ready", "Reconciling"]
+    assert "lists no such cache (409: exists)" in kit.status()["conditions"][0]["message"]
+    await pass_time(300)
+    assert kit.reason() == "Conflict"
+    assert [condition["type"] for condition in kit.status()["conditions"]] == ["Ready", "Stalled"]
+    await pass_time(2000)
+    assert kit.reason() == "Creating"
