@@ -16,26 +16,17 @@ from pydantic import SecretStr
 from tests.circle.wire import CloudClock, Wire
 from tests.decision.builders import body
 from tests.runtime.virtual_time import LoopClock
-from tests.schedules.world import Body, StormyCluster
+from tests.schedules.stormy_cluster import Body, Process, StormyCluster
 
 from cce_simulator.caches import Cache
 from cce_simulator.scenario import CacheSeed, parse_scenario
 from cce_simulator.simulator import Simulator
-from imagecache_operator.account import Intervals
-from imagecache_operator.accounts import Accounts
 from imagecache_operator.cloud.credentials import AccessKey, Credentials
 from imagecache_operator.cloud.endpoints import HUAWEI_DOMAINS, Endpoints
 from imagecache_operator.cloud.session import Sessions
-from imagecache_operator.crd_state import CrdReader
-from imagecache_operator.decision import Policy
-from imagecache_operator.events import Events
 from imagecache_operator.imagecache import Key
-from imagecache_operator.ledger import Ledger
-from imagecache_operator.metrics import Metrics
 from imagecache_operator.model import format_time
 from imagecache_operator.placement import Defaults
-from imagecache_operator.reconciler import Reconciler
-from imagecache_operator.relist import Relister
 
 REGION = "cn-north-4"
 PROJECT, SECOND_PROJECT = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
@@ -126,11 +117,10 @@ class OneKey:
         return self._credentials
 
 
-class Operator:
-    """One process of the operator, but for kopf and sockets. Whatever it remembers dies with it."""
+class Operator(Process):
+    """A process that talks HTTP to the cloud."""
 
     def __init__(self, cluster: StormyCluster, cloud: Cloud, access_key: str, clock: LoopClock) -> None:
-        self._cluster = cluster
         self._http = httpx.AsyncClient(transport=cloud.wire, trust_env=False)
         sessions = Sessions(
             self._http,
@@ -141,41 +131,11 @@ class Operator:
             meter=lambda _operation, _outcome, _seconds: None,
         )
         defaults = sessions.defaults(Defaults(REGION, None, cluster_id=BUILDER))
-        self._accounts = Accounts(
-            sessions, lambda: defaults, clock=clock, intervals=Intervals(5.0, IDLE), writes_per_minute=10
-        )
-        self.reconciler = Reconciler(
-            kubernetes=cluster,
-            accounts=self._accounts,
-            crd=CrdReader(cluster, clock),
-            events=Events(cluster, clock),
-            ledger=Ledger(cluster, None, clock),
-            metrics=Metrics(),
-            clock=clock,
-            policy=Policy(1800.0, 60.0),
-        )
-        self._relister = Relister(cluster, self.reconciler, None, clock)
-        self._main = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        self._cluster.watch = self._tell
-        await self._relister.complete()
-        self.reconciler.objects.seed_limiters()
-        self.reconciler.queue.start()
-
-    def _tell(self, kind: str, it: Body) -> None:
-        tell = self.reconciler.objects.vanished if kind == "DELETED" else self.reconciler.objects.upsert
-        asyncio.get_running_loop().call_later(0.01, tell, it)
+        super().__init__(cluster, sessions, clock, defaults=defaults, idle_interval=IDLE)
 
     async def kill(self) -> None:
-        """SIGKILL: wherever it awaits something, it does not go on."""
-        self._cluster.watch = lambda _kind, _body: None
-        calls = list(self.reconciler._calls._tasks)
-        for task in (self._main, *calls):
-            task.cancel()
-        await asyncio.gather(self._main, *calls, return_exceptions=True)
-        await self.reconciler.stop(0.0)
-        await self._accounts.stop()
+        """See `Process`."""
+        await super().kill()
         await self._http.aclose()
 
 

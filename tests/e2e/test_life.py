@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.e2e.kit import event_reasons
 
 from imagecache_playground.cloud import ACCESS_KEY, BUILDER, SECRET_KEY
 from imagecache_playground.cluster import Cluster, Object, condition, reason
@@ -140,12 +141,7 @@ def test_a_cache_of_somebody_else_is_left_alone(world: Surroundings) -> None:
     create(world, "twin", adoptionPolicy="IfIdentical")
     assert id_of(world.wait_reason("Available", name="twin")) == other
     assert cache_id in world.cloud.caches()
-
-    def told() -> bool:
-        reasons = [event["reason"] for event in world.cluster.events(world.namespace, "twin")]
-        return reasons.count("Adopted") == 1
-
-    wait_for(told, what="the event Adopted", seconds=10)
+    wait_for(lambda: event_reasons(world, "twin").count("Adopted") == 1, what="the event Adopted", seconds=10)
 
 
 def test_a_full_tenant(world: Surroundings) -> None:

@@ -7,23 +7,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from tests.decision.builders import HERE, ID, PROJECT, body, rfc
+from tests.decision.builders import HERE, ID, body, rfc
+from tests.runtime.assembly import assemble
 from tests.runtime.fakes import GET, FakeKubernetes, FakeSessions
 from tests.runtime.virtual_time import EPOCH, LoopClock, settle
 
-from imagecache_operator.account import Intervals
-from imagecache_operator.accounts import Accounts
-from imagecache_operator.crd_state import CrdReader
-from imagecache_operator.decision import Policy
-from imagecache_operator.events import Events
 from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import Key
-from imagecache_operator.ledger import Ledger
 from imagecache_operator.limiter import WriteLimiter
-from imagecache_operator.metrics import Metrics
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
-from imagecache_operator.placement import Defaults
-from imagecache_operator.reconciler import Reconciler
 
 KEY = Key("team-a", "web")
 OTHER_ID = "d271e39e-1a6e-4d3d-8fa8-2a36329c68d2"
@@ -68,24 +60,8 @@ class Kit:
 
     def start(self) -> None:
         """A process of the operator."""
-        clock = self.clock
-        self.metrics = Metrics()
-        self.accounts = Accounts(
-            self.sessions,
-            lambda: Defaults(HERE.region, PROJECT, cluster_id="cluster-1"),
-            clock=clock,
-            intervals=Intervals(5.0, 60.0),
-            writes_per_minute=self.writes_per_minute,
-        )
-        self.reconciler = Reconciler(
-            kubernetes=self.kubernetes,
-            accounts=self.accounts,
-            crd=CrdReader(self.kubernetes, clock),
-            events=Events(self.kubernetes, clock),
-            ledger=Ledger(self.kubernetes, "imagecache-system", clock),
-            metrics=self.metrics,
-            clock=clock,
-            policy=Policy(),
+        self.accounts, self.reconciler, self.metrics = assemble(
+            self.kubernetes, self.sessions, self.clock, writes_per_minute=self.writes_per_minute
         )
         self.reconciler.queue.start()
 

@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 from tests.schedules.building_cloud import BuildingCloud
-from tests.schedules.world import Body, World
+from tests.schedules.stormy_cluster import Body
+from tests.schedules.world import World
 
 from imagecache_operator.imagecache import Key
 from imagecache_operator.names import RECREATE_ANNOTATION

@@ -4,132 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from tests.decision.builders import body
-from tests.runtime.fakes import FakeKubernetes, FakeSessions, unreachable
+from tests.runtime.fakes import FakeSessions
 from tests.runtime.virtual_time import LoopClock
 from tests.schedules.stormy_cloud import StormyCloud
+from tests.schedules.stormy_cluster import Body, Process, StormyCluster
 
-from imagecache_operator.account import Intervals
-from imagecache_operator.accounts import Accounts
-from imagecache_operator.crd_state import CrdReader
-from imagecache_operator.decision import Policy
-from imagecache_operator.events import Events
 from imagecache_operator.imagecache import Key
-from imagecache_operator.ledger import Ledger
-from imagecache_operator.metrics import Metrics
 from imagecache_operator.model import format_time
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
-from imagecache_operator.placement import Defaults
-from imagecache_operator.reconciler import Reconciler
-from imagecache_operator.relist import Relister
-
-Body = dict[str, Any]
-
-
-class StormyCluster(FakeKubernetes):
-    """An API server with a watch that may be deaf, and calls that may fail before or after their work."""
-
-    def __init__(self, dice: Random) -> None:
-        super().__init__()
-        self._dice = dice
-        self.storm = 0.0
-        self.out = False
-        self.watch: Callable[[str, Body], None] = lambda _kind, _body: None
-        self.released: Callable[[Body], None] = lambda _body: None
-
-    def put(self, body: Mapping[str, Any]) -> Body:
-        """See `FakeKubernetes`; the watch tells of it."""
-        kept = super().put(body)
-        gone = "deletionTimestamp" in kept["metadata"] and not kept["metadata"].get("finalizers")
-        if not self.out and self._dice.random() >= self.storm / 2:
-            self.watch("DELETED" if gone else "MODIFIED", kept)
-        return kept
-
-    def end(self, key: Key, moment: str) -> None:
-        """An object that no finalizer holds is deleted."""
-        self.edit(key, lambda it: it["metadata"].update(deletionTimestamp=moment))
-        del self.objects[key]
-
-    async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> Body:
-        """See `FakeKubernetes`."""
-        answer = await super().patch_status(key, patch)
-        return await self._answered(answer)
-
-    async def patch_object(self, key: Key, operations: Sequence[Mapping[str, Any]]) -> Body:
-        """See `FakeKubernetes`; tells of each release of the finalizer."""
-        before = self.objects.get(key)
-        answer = await super().patch_object(key, operations)
-        if operations[-1]["op"] == "remove" and before is not None:
-            self.released(before)
-        return await self._answered(answer)
-
-    async def _begin(self, verb: str) -> None:
-        await super()._begin(verb)
-        await asyncio.sleep(self._dice.random() * 0.05)
-        self._fail()
-
-    async def _answered(self, answer: Body) -> Body:
-        await asyncio.sleep(self._dice.random() * 0.05)
-        self._fail()
-        return answer
-
-    def _fail(self) -> None:
-        if self.out or self._dice.random() < self.storm / 3:
-            raise unreachable()
-
-
-class Operator:
-    """One process of the operator: all of it but kopf and HTTP. Whatever it remembers dies with it."""
-
-    def __init__(self, cluster: StormyCluster, cloud: StormyCloud, clock: LoopClock) -> None:
-        self._clock = clock
-        sessions = FakeSessions(clock)
-        sessions.client = cloud  # type: ignore[assignment]
-        self._accounts = Accounts(
-            sessions,
-            lambda: Defaults("eu-west-101", "0123456789abcdef0123456789abcdef", cluster_id="cluster-1"),
-            clock=clock,
-            intervals=Intervals(5.0, 60.0),
-            writes_per_minute=10,
-        )
-        self.reconciler = Reconciler(
-            kubernetes=cluster,
-            accounts=self._accounts,
-            crd=CrdReader(cluster, clock),
-            events=Events(cluster, clock),
-            ledger=Ledger(cluster, None, clock),
-            metrics=Metrics(),
-            clock=clock,
-            policy=Policy(1800.0, 60.0),
-        )
-        self._cluster = cluster
-        self._relister = Relister(cluster, self.reconciler, None, clock)
-        self._others = asyncio.all_tasks()
-        self._main = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        self._cluster.watch = self._tell
-        await self._relister.complete()
-        self.reconciler.objects.seed_limiters()
-        self.reconciler.queue.start()
-        await self._relister.run()
-
-    def _tell(self, kind: str, body: Body) -> None:
-        tell = self.reconciler.objects.vanished if kind == "DELETED" else self.reconciler.objects.upsert
-        asyncio.get_running_loop().call_later(0.01, tell, body)
-
-    async def kill(self) -> None:
-        """SIGKILL: wherever it awaits something, it does not go on."""
-        self._cluster.watch = lambda _kind, _body: None
-        await self.reconciler.queue.stop(0.0)
-        tasks = asyncio.all_tasks() - self._others - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class World:
@@ -142,9 +28,14 @@ class World:
         self.cloud = self._make_cloud(self.dice)
         self.cluster = StormyCluster(self.dice)
         self.cluster.released = self._judge_release
-        self.operator = Operator(self.cluster, self.cloud, self.clock)
+        self.operator = self._start()
         self.faults: list[str] = []
         self._released: dict[str, float] = {}
+
+    def _start(self) -> Process:
+        sessions = FakeSessions(self.clock)
+        sessions.client = self.cloud  # type: ignore[assignment]
+        return Process(self.cluster, sessions, self.clock)
 
     def _make_cloud(self, dice: Random) -> StormyCloud:
         return StormyCloud(dice, self.clock)
@@ -198,7 +89,7 @@ class World:
         """Kill the operator at whatever it is doing; the next one starts a little later."""
         await self.operator.kill()
         await asyncio.sleep(self.dice.choice([0.0, 0.5, 30.0]))
-        self.operator = Operator(self.cluster, self.cloud, self.clock)
+        self.operator = self._start()
 
     def calm(self) -> None:
         """All faults stop."""
