@@ -19,7 +19,7 @@ from imagecache_operator.cloud.gate import SLOW_LANE, Operation
 from imagecache_operator.cloud.session import ACCOUNT_RETRY, Session
 from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
-from imagecache_operator.looks import Change, Failed, Got, Looks
+from imagecache_operator.looks import Change, Got, Looks
 from imagecache_operator.observation import Awaited, Cache, Look, Observation, Trouble, TroubleKind, Unknown
 from imagecache_operator.placement import Placement
 
@@ -169,6 +169,8 @@ class Account:
         """LIST soon, out of turn, for an object that waits for one that begins after that; many together share one."""
         if self._listing_since >= after or self._nudged_at > self._clock.monotonic():
             return  # it is on its way, or planned
+        if self._looks.trouble is not None:
+            return  # a new object is no reason to ask a cloud again that wants to be left alone
         self._nudged_at = max(self._clock.monotonic(), self._nudged_at + NUDGE_SPACING)
         self._poked_at = self._nudged_at
         self._wake.set()
@@ -196,6 +198,7 @@ class Account:
         session = self._session
         if session is None:
             return
+        self._looks.want(cache_id)
         begun = self._clock.monotonic()
         answer: Cache | NotThere | Trouble = await session.gate.run(
             Operation.GET,
@@ -203,8 +206,13 @@ class Account:
             lambda: session.client.get(cache_id),
             lambda a: a if isinstance(a, Trouble) else None,
         )
-        result = None if isinstance(answer, NotThere) else answer
-        self._on_look(self, self._looks.got(cache_id, Got(begun, session.identity, result)))
+        if isinstance(answer, Trouble):
+            failures = self._looks.failed_gets(cache_id) + 1
+            retry_at = self._clock.monotonic() + self._backoff(answer, failures)
+            got = Got(begun, session.identity, answer, failures, retry_at)
+        else:
+            got = Got(begun, session.identity, None if isinstance(answer, NotThere) else answer)
+        self._on_look(self, self._looks.got(cache_id, got))
 
     async def delete(self, cache_id: str, still_wanted: Callable[[], bool]) -> DeleteAnswer | None:
         """Send the DELETE; None when, its turn having come, it was not wanted any more."""
@@ -322,26 +330,27 @@ class Account:
             return self._poked_at
         interval = self._intervals.active if self._moving else self._intervals.idle * self._phase
         if (failed := self._looks.trouble) is not None:
-            return self._list_ended + self._backoff(failed)
+            return self._list_ended + self._backoff(failed.trouble, failed.failures)
         return self._list_begun + interval
 
-    def _backoff(self, failed: Failed) -> float:
-        match failed.trouble.kind:
+    def _backoff(self, trouble: Trouble, failures: int) -> float:
+        """Seconds before a look that brought trouble is repeated; `failures`: so many in a row did."""
+        match trouble.kind:
             case TroubleKind.THROTTLED:
-                asked = failed.trouble.retry_after
+                asked = trouble.retry_after
                 # Zero, or a date that has passed on our clock, must not become a LIST without any pause.
                 return THROTTLE_PAUSE if asked is None else max(asked, BACKOFF_FIRST)
             case TroubleKind.CREDENTIALS_INVALID | TroubleKind.ACCESS_DENIED:
                 return SLOW_LANE
             case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
                 limit = SLOW_LANE
-            case TroubleKind.NAME_LINGERS | TroubleKind.NAME_TAKEN:  # not of a LIST
+            case TroubleKind.NAME_LINGERS | TroubleKind.NAME_TAKEN:  # of a POST, never of a look
                 limit = SLOW_LANE
             case TroubleKind.CLOUD_UNAVAILABLE:
                 limit = min(self._intervals.idle, 6 * self._intervals.active) if self._moving else self._intervals.idle
             case _:
-                assert_never(failed.trouble.kind)
-        return min(BACKOFF_FIRST * 2.0 ** min(failed.failures - 1, 20), limit)
+                assert_never(trouble.kind)
+        return min(BACKOFF_FIRST * 2.0 ** min(failures - 1, 20), limit)
 
     async def _pause(self) -> None:
         """Until the next LIST is due; credentials that change meanwhile end the pause."""

@@ -34,8 +34,6 @@ just deleted, and comes free by itself."""
 UNAVAILABLE_RETRY_MAX = 30.0
 """Seconds, at most, before a cloud that could not be reached is asked again."""
 
-_NOT_SENT = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The write was not wanted any more when its turn came.")
-
 logger = logging.getLogger(__name__)
 
 
@@ -83,7 +81,7 @@ class CloudCalls:
 
         def goes_out() -> bool:
             nonlocal gone_out
-            gone_out = self._still_wanted(key, tracked, generation)
+            gone_out = limiter.paused_for() <= 0 and self._still_wanted(key, tracked, generation)
             if gone_out:
                 tracked.sent_at = self._clock.monotonic()
             return gone_out
@@ -94,8 +92,8 @@ class CloudCalls:
                 answer = await account.delete(cache_id, goes_out)
             finally:
                 if answer is None and not gone_out:
-                    answer = NotDone(_NOT_SENT)
-                limiter.end(sent=_reached_the_cloud(answer))
+                    answer = NotDone(_not_sent(limiter))
+                limiter.end(sent=gone_out and _reached_the_cloud(answer))
                 tracked.write_answered = self._clock.monotonic()
                 tracked.deleting = None
                 tracked.answer = answer
@@ -121,7 +119,7 @@ class CloudCalls:
 
         def goes_out() -> bool:
             nonlocal gone_out
-            gone_out = self._creation_still_wanted(key, tracked)
+            gone_out = limiter.paused_for() <= 0 and self._creation_still_wanted(key, tracked)
             return gone_out
 
         async def call() -> None:
@@ -131,8 +129,8 @@ class CloudCalls:
             finally:
                 if answer is None:
                     # Nothing may be made of a POST that never left, and anything of one that was cut off.
-                    answer = Lost("The POST was cut off.") if gone_out else NotDone(_NOT_SENT)
-                limiter.end(sent=_reached_the_cloud(answer))
+                    answer = Lost("The POST was cut off.") if gone_out else NotDone(_not_sent(limiter))
+                limiter.end(sent=gone_out and _reached_the_cloud(answer))
                 quota.answered(key, created=isinstance(answer, Created | Lost))
                 tracked.posted_at = self._clock.monotonic()
                 tracked.creating = None
@@ -258,6 +256,14 @@ def _name_taken(name: str, message: str, *, lingers: bool) -> Trouble:
     if lingers:
         return Trouble(TroubleKind.NAME_LINGERS, f"{told}. It is asked again.")
     return Trouble(TroubleKind.NAME_TAKEN, f"{told}: choose another spec.name, or find and delete that cache.")
+
+
+def _not_sent(limiter: WriteLimiter) -> Trouble:
+    """Why a write did not go out when its turn came."""
+    if (seconds := limiter.paused_for()) > 0:
+        message = "The cloud's request limit is reached, as another write has learnt; this one waits with it."
+        return Trouble(TroubleKind.THROTTLED, message, seconds)
+    return Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The write was not wanted any more when its turn came.")
 
 
 def _reached_the_cloud(answer: DeleteAnswer | CreateAnswer | None) -> bool:

@@ -26,7 +26,7 @@ from imagecache_operator.decision import (
 )
 from imagecache_operator.desired import Desired, spec_hash
 from imagecache_operator.identity import Identity
-from imagecache_operator.imagecache import ImageCache
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.intent import (
     ABSENCE_COUNTS_AFTER,
     blind,
@@ -85,11 +85,7 @@ class _Pass(Keeping):
             if isinstance(observation, Present | Unlisted):
                 return self._open_creation(observation)
         elif holder is not None:
-            message = (
-                f"The name {self.resource.cloud_name} is held by {self.resource.name_of(holder)}; this object takes "
-                "over when that is gone. Choose another spec.name, or delete one of the two."
-            )
-            return self.show(Verdict(Reason.CONFLICT, message))
+            return self.show(self._held_by(holder))
         match observation:
             case Present():
                 return self._taken(observation)
@@ -103,6 +99,17 @@ class _Pass(Keeping):
                 return Decision(Nothing(), self.resource.status, in_motion=True)
             case _:
                 assert_never(observation)
+
+    def _held_by(self, holder: Key) -> Verdict:
+        """Another object holds the name."""
+        then = "this object takes over when that is gone"
+        if self.resource.spec.observe_only:
+            then = "with managementPolicy Observe this object takes nothing over"
+        return Verdict(
+            Reason.CONFLICT,
+            f"The name {self.resource.cloud_name} is held by {self.resource.name_of(holder)}; {then}. Choose another "
+            "spec.name, or delete one of the two.",
+        )
 
     def _open_creation(self, observation: Present | Unlisted) -> Decision:
         """A POST whose answer is not known: what it made is found by its name."""
@@ -158,9 +165,12 @@ class _Pass(Keeping):
         adopted = new_intent(resource, hashed, self.now, failures=0).model_copy(
             update={"answer": CreationAnswer.ACCEPTED}
         )
-        status = sighted(status, present).model_copy(update={"creation": adopted})
-        decision = show_cache(resource, cache, self.facts, self.now, status)
-        return replace(decision, note=Note("Adopted", f"Cache {cache.id} was there and is identical: taken over."))
+        # Who takes over what is there does not want it built anew because of an annotation that is as old.
+        handled = {"creation": adopted, "last_handled_recreate_at": resource.recreate_requested}
+        status = sighted(status, present).model_copy(update=handled)
+        decision = show_cache(resource, cache, self.facts, self.now, self.policy, status)
+        adopted_note = Note("Adopted", f"Cache {cache.id} was there and is identical: taken over.")
+        return replace(decision, notes=(adopted_note, *decision.notes))
 
     def _create(self, identity: Identity) -> Decision:
         """The name is free."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
-from imagecache_operator.conditions import Reason, Verdict, conditions_for
+from imagecache_operator.conditions import READY, RECONCILING, Reason, Verdict, conditions_for
 from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
 from imagecache_operator.imagecache import ImageCache, Key
@@ -155,7 +155,6 @@ class Facts:
         creating: whether a POST is on its way.
         since_creation: seconds since the newest POST was answered, or else asked for, on a clock that does not jump.
         room: see `Room`.
-        expiry_told: the expiry that an Event has announced.
         since_request: seconds since `deletion.requestedAt`, on a clock that does not jump.
         since_good_look: seconds since the cloud last gave a usable answer; process start when it never did.
         waiting: seconds since what this pass is about (creation, deletion) was first seen.
@@ -178,7 +177,6 @@ class Facts:
     creating: bool = False
     since_creation: float = 0.0
     room: Room = Room()
-    expiry_told: datetime | None = None
     since_request: float = 0.0
     since_good_look: float = 0.0
     waiting: float = 0.0
@@ -190,14 +188,29 @@ class Decision:
     """What to do, what to show, and when to come back.
 
     `requeue_after` is in seconds, None when only an event can change anything. `in_motion` asks for looks at the
-    active interval. `note` is an Event beside those that tell a new reason.
+    active interval. `notes` are Events beside those that tell a new reason.
     """
 
     action: Action
     status: ImageCacheStatus
     requeue_after: float | None = None
     in_motion: bool = False
-    note: Note | None = None
+    notes: tuple[Note, ...] = ()
+
+
+_REMOVING = frozenset(
+    {
+        Reason.DELETING,
+        Reason.DELETE_REQUESTED,
+        Reason.DELETE_REFUSED,
+        Reason.DELETE_REVERTED,
+        Reason.DELETE_OVERDUE,
+        Reason.RECREATING,
+        Reason.THROTTLED,
+        Reason.CLOUD_UNAVAILABLE,
+    }
+)
+"""What an object shows while its cache is being removed."""
 
 
 WAITING_FOR_SLOT = "Waiting for a write slot: the cloud allows few writes a minute."
@@ -238,3 +251,17 @@ def shown(
             "last_handled_reconcile_at": handled,
         }
     )
+
+
+def until_overdue(resource: ImageCache, now: datetime, policy: Policy) -> float:
+    """Seconds until a removal that this object's deletion did not begin takes too long; negative when it does.
+
+    Nothing was asked that would tell when it began; what does is for how long the object has shown it.
+    """
+    ready = resource.status.condition(READY)
+    if ready is None or ready.reason not in _REMOVING:
+        return policy.stalled_after
+    going_on = resource.status.condition(RECONCILING)
+    if going_on is None or going_on.last_transition_time is None:
+        return 0.0  # it was too late before
+    return policy.stalled_after - (now - going_on.last_transition_time).total_seconds()

@@ -28,7 +28,7 @@ from imagecache_operator.decision import (
     verdict_of,
 )
 from imagecache_operator.imagecache import ImageCache, Key
-from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, blind, closed, is_ours, may_be_ours, recorded
+from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, blind, closed, is_ours, is_younger, may_be_ours, recorded
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -128,7 +128,7 @@ class _Pass(Removal):
                     return self._hold(_or_retain(verdict))
                 remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
                 if remaining <= 0:
-                    return self._nothing_known()
+                    return self._came_to_nothing(observation)
                 message = "The answer to the POST was lost; the cloud is looked at until it is certain what came of it."
                 return self.wait(Verdict(Reason.DELETE_REQUESTED, message), requeue_after=remaining)
             case Unknown():
@@ -137,6 +137,19 @@ class _Pass(Removal):
                 return self._awaited(Look.LIST)
             case _:
                 assert_never(observation)
+
+    def _came_to_nothing(self, observation: Present | Unlisted) -> Decision:
+        """The lost POST made nothing that is like what was asked for."""
+        if isinstance(observation, Unlisted) or not is_younger(observation.cache, self.status):
+            return self._nothing_known()
+        cache = observation.cache
+        message = (
+            f"Cache {cache.name} (id {cache.id}) stays in the cloud: it may have come of the POST whose answer was "
+            "lost, but it is not what was asked for. Delete it in the console if it is nobody's."
+        )
+        return Decision(
+            Release(Outcome.RETAINED, Note("Retained", message, warning=True), cache.id), self.resource.status
+        )
 
     # --- rows that let go
 
@@ -170,8 +183,8 @@ class _Pass(Removal):
 
     def _nothing_known(self) -> Decision:
         name = self.resource.spec.name
-        creation = self.resource.status.creation
-        if creation is not None and creation.answer is CreationAnswer.ACCEPTED:
+        creation, former = self.resource.status.creation, self.resource.status.created_at
+        if former is not None or (creation is not None and creation.answer is CreationAnswer.ACCEPTED):
             # Deleted in the middle of a replacement, after the proof.
             return self._release(Outcome.DELETED, Note("Deleted", "The cache is deleted, and no other was created."))
         if name is None or self.resource.spec.images is not None:

@@ -52,8 +52,13 @@ class Gatherer:
         obstacle, monotonic = self.join(resource, tracked), self._clock.monotonic()
         account = tracked.account
         identity = account.identity if account is not None else None
-        tracked.limiter = self._accounts.limiter(identity.location) if identity is not None else None
-        tracked.quota = self._accounts.quota(identity.location) if identity is not None else None
+        limiter = self._accounts.limiter(identity.location) if identity is not None else None
+        quota = self._accounts.quota(identity.location) if identity is not None else None
+        if tracked.limiter not in {None, limiter}:
+            tracked.limiter.withdraw(resource.key)
+        if tracked.quota not in {None, quota}:
+            tracked.quota.withdraw(resource.key)
+        tracked.limiter, tracked.quota = limiter, quota
         name_holder, creation = self._name_holder(resource, account), resource.status.creation
         if name_holder is not None and (creation is None or not creation.open):
             tracked.name_held = True
@@ -85,7 +90,6 @@ class Gatherer:
                 creating=tracked.creating is not None,
                 since_creation=tracked.since_creation(monotonic),
                 room=self._room(resource, tracked),
-                expiry_told=tracked.expiry_told,
                 since_request=tracked.since_request(monotonic),
                 since_good_look=account.since_good_look(cache_id_of(resource)) if account is not None else 0.0,
                 waiting=monotonic - tracked.since,
@@ -170,7 +174,7 @@ class Gatherer:
         """The objects to which the look that showed this cache shows it, too; two of them must not both hold it."""
         for key in self._store.concerned([cache.id], [cache.name]):
             resource, tracked = self._store.get(key), self._tracked.get(key)
-            if resource is None or tracked is None or resource.spec.observe_only:
+            if resource is None or tracked is None or resource.spec.observe_only or resource.let_go:
                 continue
             if resource.creates and cache_id_of(resource) is None:
                 continue  # it wants the name, and takes no cache for its own because of it

@@ -96,6 +96,11 @@ class ImageCache:
         """Whether the object is being deleted."""
         return self.deleted_at is not None
 
+    @property
+    def let_go(self) -> bool:
+        """Whether our finalizer is off it for good; what else holds it is no concern of its cache."""
+        return self.deleting and not self.has_finalizer
+
     def as_ghost(self, now: datetime) -> ImageCache:
         """The object as it would be, had our finalizer been there in time to hold it."""
         return replace(self, deleted_at=self.deleted_at or now, finalizers=(FINALIZER,))

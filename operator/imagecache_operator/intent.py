@@ -83,12 +83,18 @@ def is_ours(cache: Cache, status: ImageCacheStatus, facts: Facts) -> bool:
 def may_be_ours(cache: Cache, status: ImageCacheStatus, facts: Facts) -> bool:
     """Whether a cache that was found by its name has the fields of the open intent, and was not made before it."""
     creation = status.creation
+    if creation is None or not is_younger(cache, status):
+        return False
+    return made_of(cache, creation.spec_hash, facts.default_cluster_id)
+
+
+def is_younger(cache: Cache, status: ImageCacheStatus) -> bool:
+    """Whether a cache was not made before the open intent, as far as can be told."""
+    creation = status.creation
     if creation is None or not creation.open or is_former(cache, status):
         return False
     asked = creation.requested_at
-    if cache.created_at is not None and asked is not None and cache.created_at < asked - CLOCK_SLACK:
-        return False
-    return made_of(cache, creation.spec_hash, facts.default_cluster_id)
+    return cache.created_at is None or asked is None or cache.created_at >= asked - CLOCK_SLACK
 
 
 def is_former(cache: Cache, status: ImageCacheStatus) -> bool:

@@ -81,14 +81,14 @@ class Keeping:
     def show_cache(self, cache: Cache, status: ImageCacheStatus) -> Decision:
         """Show a cache that is there, unless it was made of another spec."""
         if self.as_specified(status):
-            return life.show_cache(self.resource, cache, self.facts, self.now, status)
+            return life.show_cache(self.resource, cache, self.facts, self.now, self.policy, status)
         if RecreateOn.SPEC_CHANGED in (self.resource.spec.recreate_on or ()) and not self.resource.spec.observe_only:
             message = f"Cache {cache.id} was made of the former spec, and is replaced."
             return self.show(Verdict(Reason.RECREATING, message), status=status, in_motion=True, again=0.0)
-        message = (
-            f"Cache {cache.id} was made of another spec: put spec back, or add {RecreateOn.SPEC_CHANGED} to "
-            "spec.recreateOn to have it replaced."
-        )
+        allow = f"add {RecreateOn.SPEC_CHANGED} to spec.recreateOn"
+        if self.resource.spec.observe_only:
+            allow = f"set spec.managementPolicy to Manage, with {RecreateOn.SPEC_CHANGED} in spec.recreateOn,"
+        message = f"Cache {cache.id} was made of another spec: put spec back, or {allow} to have it replaced."
         return self.show(Verdict(Reason.CONFLICT, message), status=status)
 
     def as_specified(self, status: ImageCacheStatus) -> bool:

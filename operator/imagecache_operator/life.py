@@ -22,6 +22,7 @@ from imagecache_operator.decision import (
     Policy,
     shown,
     sighted,
+    until_overdue,
     verdict_of,
 )
 from imagecache_operator.imagecache import ImageCache
@@ -39,7 +40,7 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
-from imagecache_operator.placement import moved
+from imagecache_operator.placement import absent_elsewhere, moved
 from imagecache_operator.status import ImageCacheStatus
 
 EXPIRY_NOTICE = timedelta(hours=24)
@@ -57,8 +58,11 @@ def follow(resource: ImageCache, observation: Observation, facts: Facts, now: da
         return show(resource, facts, now, refused)
     match observation:
         case Present():
-            return show_cache(resource, observation.cache, facts, now, sighted(resource.status, observation))
+            return show_cache(resource, observation.cache, facts, now, policy, sighted(resource.status, observation))
         case Absent() | Unlisted():
+            seen_by, identity = resource.status.seen_by, observation.identity
+            if (unproven := absent_elsewhere(resource.status.image_cache_id, seen_by, identity)) is not None:
+                return show(resource, facts, now, unproven)
             status = resource.status.model_copy(update={"cache_status": None, "cache_message": None})
             return show(
                 resource, facts, now, absent(resource, now), status=status, requeue_after=until_expiry(status, now)
@@ -71,23 +75,34 @@ def follow(resource: ImageCache, observation: Observation, facts: Facts, now: da
             assert_never(observation)
 
 
-def show_cache(resource: ImageCache, cache: Cache, facts: Facts, now: datetime, status: ImageCacheStatus) -> Decision:
+def show_cache(
+    resource: ImageCache, cache: Cache, facts: Facts, now: datetime, policy: Policy, status: ImageCacheStatus
+) -> Decision:
     """Show a cache that is there as the cloud describes it, and announce its end."""
     verdict = cache_verdict(cache, now=now, observe_only=resource.spec.observe_only)
-    moving = verdict.reason in {Reason.CREATING, Reason.DELETING}
-    decision = show(resource, facts, now, verdict, status=status, in_motion=moving)
+    again: float | None = None
+    notes: tuple[Note, ...] = ()
     expires = cache.expires_at
-    if expires is None or expires <= now:
-        return decision
-    told = expires - EXPIRY_NOTICE
-    if told > now:
-        return replace(decision, requeue_after=(told - now).total_seconds())
-    note = Note(Reason.EXPIRED, f"The cache's retention ends at {format_time(expires)}.", warning=True)
-    return replace(
-        decision,
-        requeue_after=(expires - now).total_seconds(),
-        note=None if facts.expiry_told == expires else note,
-    )
+    if verdict.reason is Reason.DELETING:
+        again = until_overdue(resource, now, policy)
+        if again <= 0:
+            verdict, again = Verdict(Reason.DELETE_OVERDUE, verdict.message), None
+    elif expires is not None and expires > now:
+        again = (expires - EXPIRY_NOTICE - now).total_seconds()
+        if again <= 0:
+            again = (expires - now).total_seconds()
+            verdict, notes = _announced(resource, verdict, f"Its retention ends at {format_time(expires)}.")
+    moving = verdict.reason in {Reason.CREATING, Reason.DELETING, Reason.DELETE_OVERDUE}
+    decision = show(resource, facts, now, verdict, status=status, in_motion=moving, requeue_after=again)
+    return replace(decision, notes=notes)
+
+
+def _announced(resource: ImageCache, verdict: Verdict, end: str) -> tuple[Verdict, tuple[Note, ...]]:
+    """The verdict with the end in it, and the Event that tells it once: the status says whether it was told."""
+    ready = resource.status.condition(READY)
+    told = ready is not None and end in ready.message
+    note = Note(Reason.EXPIRED, end.replace("Its", "The cache's"), warning=True)
+    return replace(verdict, message=f"{verdict.message} {end}"), () if told else (note,)
 
 
 def cache_verdict(cache: Cache, *, now: datetime, observe_only: bool) -> Verdict:
@@ -147,13 +162,13 @@ def absent(resource: ImageCache, now: datetime) -> Verdict:
     if status.seen_by is None:
         return Verdict(Reason.NOT_FOUND, f"There is no cache {cache_id}; bind to one that exists.")
     if resource.creates:
-        return Verdict(
-            Reason.NOT_FOUND,
-            f"Cache {cache_id} has vanished from the cloud; it is created anew with NotFound in spec.recreateOn, or "
-            f"with the annotation {RECREATE_ANNOTATION}.",
-        )
+        anew = f"with NotFound in spec.recreateOn, or with the annotation {RECREATE_ANNOTATION}"
+        if spec.observe_only:
+            anew = "when spec.managementPolicy is Manage, " + anew
+        message = f"Cache {cache_id} is not in the cloud any more; it is created anew {anew}."
+        return Verdict(Reason.NOT_FOUND, message)
     return Verdict(
-        Reason.NOT_FOUND, f"Cache {cache_id} has vanished from the cloud; this object stays bound to that id alone."
+        Reason.NOT_FOUND, f"Cache {cache_id} is not in the cloud any more; this object stays bound to that id alone."
     )
 
 

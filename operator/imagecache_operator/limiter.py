@@ -21,6 +21,9 @@ WINDOW = 60.0
 PAUSE = 60.0
 """Seconds to pause after a 429 that names no time."""
 
+SPARE = 16
+"""Entries of keys that have withdrawn, which the queue may hold beside twice as many as wait."""
+
 Priority = tuple[int, datetime]
 """What goes first: deletions (0) before creations (1), then the oldest request."""
 
@@ -70,6 +73,10 @@ class WriteLimiter:
         if self._wanted.get(key) != priority:
             self._wanted[key] = priority
             heapq.heappush(self._queue, (priority, key))
+            if len(self._queue) > 2 * len(self._wanted) + SPARE:
+                # Most of them have withdrawn, which leaves their entries behind.
+                self._queue = [(wanted, waiting) for waiting, wanted in self._wanted.items()]
+                heapq.heapify(self._queue)
         self._grant(asking=key)
         return key in self._granted
 

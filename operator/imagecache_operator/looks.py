@@ -15,6 +15,7 @@ from imagecache_operator.observation import (
     Absent,
     Awaited,
     Cache,
+    CacheStatus,
     Look,
     Observation,
     Present,
@@ -36,11 +37,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What a GET of one id brought: the cache, None for the cloud's own 404, or trouble."""
+    """What a GET of one id brought: the cache, None for the cloud's own 404, or trouble, and then when to ask again."""
 
     begun: float
     identity: Identity
     result: Cache | Trouble | None
+    failures: int = 0
+    retry_at: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Looks:
         self._got: dict[str, Got] = {}
         # When the last LIST that had it began, of caches that LISTs lack since.
         self._unlisted: dict[str, float] = {}
+        # The caches that objects stand for; nothing is kept of others.
+        self._wanted: set[str] = set()
         self._good = clock.monotonic()
 
     # --- what was seen
@@ -85,13 +90,14 @@ class Looks:
         known: Mapping[str, Cache] = former.by_id if former is not None else {}
         # An unchanged cache stays the same object: 1,000 of them are compared, not kept twice.
         by_id = {cache.id: old if (old := known.get(cache.id)) == cache else cache for cache in caches}
-        self._listing = Listing(begun, identity, by_id, {cache.name: cache for cache in by_id.values() if cache.name})
+        leaving_first = sorted(by_id.values(), key=lambda cache: cache.status != CacheStatus.DELETING)
+        self._listing = Listing(begun, identity, by_id, {cache.name: cache for cache in leaving_first if cache.name})
         self._failed = None
         self._good = self._clock.monotonic()
         changed = {cache_id for cache_id, cache in by_id.items() if known.get(cache_id) is not cache}
         gone = known.keys() - by_id.keys()
         names = {by_id[cache_id].name for cache_id in changed} | {known[cache_id].name for cache_id in gone}
-        for cache_id in gone:
+        for cache_id in gone & self._wanted:
             self._unlisted[cache_id] = former.begun if former is not None else begun
         for cache_id in self._unlisted.keys() & by_id.keys():
             del self._unlisted[cache_id]
@@ -108,12 +114,22 @@ class Looks:
         if not isinstance(got.result, Trouble):
             self._good = self._clock.monotonic()
         former = self._got.get(cache_id)
-        if former is None or former.begun <= got.begun:
+        if cache_id in self._wanted and (former is None or former.begun <= got.begun):
             self._got[cache_id] = got
         return Change(ids=frozenset({cache_id}))
 
+    def failed_gets(self, cache_id: str) -> int:
+        """How many GETs of it in a row have brought trouble."""
+        got = self._got.get(cache_id)
+        return got.failures if got is not None else 0
+
+    def want(self, cache_id: str) -> None:
+        """Somebody stands for that cache; what looks show of it is kept until it is forgotten."""
+        self._wanted.add(cache_id)
+
     def forget(self, cache_id: str) -> None:
         """Drop what a GET brought; nobody asks for that cache any more."""
+        self._wanted.discard(cache_id)
         self._got.pop(cache_id, None)
         self._unlisted.pop(cache_id, None)
 
@@ -156,6 +172,7 @@ class Looks:
             not_before: looks that began earlier are not used: our own last write to it was not answered yet.
             proof_after: an absence is proven only by looks that did not begin earlier than this.
         """
+        self.want(cache_id)
         listing, got, failed = self._listing, self._got.get(cache_id), self._failed
         newest = max((look.begun for look in (listing, got, failed) if look is not None), default=float("-inf"))
         if newest < not_before or newest == float("-inf"):
@@ -177,6 +194,11 @@ class Looks:
         # A 404 from before a LIST that had the cache says nothing of now.
         since = max(since, self._unlisted.get(cache_id, float("-inf")))
         if listing is None or listing.begun < since or cache_id in listing.by_id:
+            return Awaited(Look.LIST)
+        if got is not None and isinstance(got.result, Trouble) and got.retry_at > self._clock.monotonic():
+            return Unknown(got.result)
+        if got is not None and got.begun > listing.begun and got.identity != listing.identity:
+            # Another GET would be no better: the next LIST is made by the identity that it was made by.
             return Awaited(Look.LIST)
         if got is None or got.begun < since or got.result is not None or got.identity != listing.identity:
             return Awaited(Look.GET)

@@ -151,6 +151,9 @@ class Objects:
     def note(self, resource: ImageCache) -> None:
         """Keep the version when it is news; objects whose claims it touches are looked at again, too."""
         former = self.store.get(resource.key)
+        if former is not None and former.uid != resource.uid:
+            self.remove(former.key, former.uid)
+            former = None
         if not self.store.put(resource):
             return
         tracked = self.tracked.get(resource.key)
@@ -162,6 +165,10 @@ class Objects:
         replaced = former.status.image_cache_id if former is not None else None
         if replaced is not None and resource.status.image_cache_id is None and tracked.account is not None:
             tracked.account.forget(replaced)
+        cache_id = resource.status.image_cache_id
+        if former is not None and cache_id is not None and former.status.image_cache_id is None:
+            # What the POST met, or seemed to have met, is over.
+            tracked.trouble, tracked.failures = None, 0
         if former is not None and former.spec != resource.spec:
             # What the cloud refused of the former spec says nothing of this one.
             tracked.trouble, tracked.failures = None, 0
@@ -173,7 +180,12 @@ class Objects:
         ):
             self._hurry(resource.key, tracked)
         self.queue.mark_due(resource.key)
-        if former is None or former.status.seen_by != resource.status.seen_by or former.spec != resource.spec:
+        if (
+            former is None
+            or former.status.seen_by != resource.status.seen_by
+            or former.spec != resource.spec
+            or resource.let_go
+        ):
             self._wake_rivals(resource)
 
     def _hurry(self, key: Key, tracked: Tracked) -> None:

@@ -14,7 +14,7 @@ from imagecache_operator.accounts import Accounts
 from imagecache_operator.calls import CloudCalls
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.gate import Operation
-from imagecache_operator.conditions import READY, Reason
+from imagecache_operator.conditions import READY
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decide import decide
 from imagecache_operator.decision import (
@@ -209,10 +209,8 @@ class Reconciler:
         ):
             return None if requeue_after is None else max(requeue_after, TELL_RETRY)
         await self._write_status(view, decision.status)
-        if decision.note is not None:
-            self._events.post(view.resource, decision.note)
-            if decision.note.reason == Reason.EXPIRED:
-                view.tracked.expiry_told = decision.status.expires_at
+        for note in decision.notes:
+            self._events.post(view.resource, note)
         return requeue_after
 
     def _attend(self, view: View, decision: Decision) -> None:

@@ -25,6 +25,7 @@ from imagecache_operator.decision import (
     RequestDeletion,
     shown,
     sighted,
+    until_overdue,
     verdict_of,
 )
 from imagecache_operator.imagecache import ImageCache
@@ -114,7 +115,8 @@ class Removal:
         if self.resource.deleted_at is not None:
             return self.resource.deleted_at
         if self.asked is None or self.asked.requested_at is None:
-            return self.now
+            remaining = until_overdue(self.resource, self.now, self.policy)
+            return self.now - timedelta(seconds=self.policy.stalled_after - remaining)
         pauses = sum(retry_pause(attempt, self.policy) for attempt in range(1, self.asked.attempts))
         return self.asked.requested_at - timedelta(seconds=pauses)
 
@@ -229,9 +231,9 @@ class Removal:
         if facts.write_trouble is not None:
             in_motion = facts.write_trouble.passing
             return self.wait(verdict_of(facts.write_trouble), status=status, in_motion=in_motion)
-        if self.asked is None and facts.crd is Crd.UNREAD:
+        if facts.crd is Crd.UNREAD:
             return self.wait(verdict, status=status, action=ReadCrd())
-        if self.asked is None and facts.crd is Crd.UNREADABLE:
+        if facts.crd is Crd.UNREADABLE:
             message = "Waiting to read the CustomResourceDefinition: if it is being deleted, caches stay."
             return self.wait(Verdict(Reason.DELETE_REQUESTED, message), status=status, action=ReadCrd())
         if not facts.slot_granted:

@@ -71,7 +71,7 @@ class Following(Keeping):
             status = closed(status, CreationAnswer.ACCEPTED)
         why = self._why_replace(cache)
         if why is not None:
-            if self.status.deletion is None and (obstacle := self._obstacle()) is not None:
+            if not self._asked_to_go and (obstacle := self._obstacle()) is not None:
                 # A cache that could not be built anew is not given up.
                 return self.show(obstacle, status=status)
             return self._replace(present, status, why)
@@ -89,6 +89,11 @@ class Following(Keeping):
             counted = decision.status.model_copy(update={"creation": with_failure(status.creation)})
             return replace(decision, status=counted)
         return decision
+
+    @property
+    def _asked_to_go(self) -> bool:
+        """Whether a DELETE of the old cache may have been carried out."""
+        return self.status.deletion is not None and self.status.deletion.attempts > 0
 
     def _obstacle(self) -> Verdict | None:
         """Why the new cache could not be asked for, once the old one were gone."""
@@ -108,8 +113,8 @@ class Following(Keeping):
             return "the spec has changed"
         if cache is None:
             expired = self.status.expires_at is not None and self.status.expires_at <= self.now
-            if RecreateOn.EXPIRED in on and expired:
-                return "its retention was over"
+            if expired:
+                return "its retention was over" if RecreateOn.EXPIRED in on else None
             return "it has vanished from the cloud" if RecreateOn.NOT_FOUND in on else None
         if RecreateOn.EXPIRED in on and self._verdict(cache).reason is Reason.EXPIRED:
             return "its retention is over"
@@ -126,7 +131,7 @@ class Following(Keeping):
         allowed = RecreateOn.FAILED in (self.resource.spec.recreate_on or ()) and not self.resource.spec.observe_only
         if not allowed or self._verdict(cache).reason is not Reason.FAILED:
             return None
-        if self.status.deletion is not None:
+        if self._asked_to_go:
             return 0.0
         failures = failures_of(self.status.creation)
         return FAILED_PAUSES[failures] - self.facts.since_creation if failures < len(FAILED_PAUSES) else None
@@ -142,6 +147,8 @@ class Following(Keeping):
                 return self.show_cache(cache, status.model_copy(update={"deletion": None}))
             return replace(self.show_cache(cache, status), requeue_after=remaining, in_motion=True)
         message = "The cloud is deleting the cache, which was to be replaced; it is looked at until it is gone."
+        if cache.status != CacheStatus.DELETING:
+            message = "DELETE of the cache, which was to be replaced, is on its way; its answer is awaited."
         return self.show(Verdict(Reason.DELETING, message), status=status, in_motion=True)
 
     def _absent(self, proof: Absent) -> Decision:

@@ -26,7 +26,7 @@ def cache_id_of(resource: ImageCache) -> str | None:
 def claim_of(resource: ImageCache) -> Claim | None:
     """Which cache the object may hold: one that it manages and has seen."""
     status = resource.status
-    if status.seen_by is None or status.image_cache_id is None or resource.spec.observe_only:
+    if resource.let_go or status.seen_by is None or status.image_cache_id is None or resource.spec.observe_only:
         return None
     return location_of(status.seen_by), status.image_cache_id
 

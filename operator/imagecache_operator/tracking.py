@@ -41,7 +41,7 @@ class Tracked:
         anchor: `deletion.requestedAt` and when that was on the monotonic clock, so that a clock that jumps changes
             nothing.
         answer: of the newest DELETE, while it is not in the status yet.
-        crd, crd_read: what the CRD said, and when that look began.
+        crd: what the CRD said, by a look that began after the deletion was seen.
         deleting, creating, getting: calls in flight.
         claiming: the intent of a POST is being written, which is a claim to its name already.
         created_answer: of the newest POST, while it is not in the status yet.
@@ -50,7 +50,6 @@ class Tracked:
         name_held: whether another object holds the name that this one wants.
         name_free_at: when that was first seen to be over.
         quota: the room of the object's location.
-        expiry_told: the expiry that an Event has announced.
         trouble, failures: of writes in a row that brought nothing.
         reconcile_seen: the newest reconcile annotation, and when it was first seen.
         ever_held: whether any version that was seen carried our finalizer.
@@ -75,7 +74,6 @@ class Tracked:
     name_held: bool = False
     name_free_at: float = NEVER
     quota: Quota | None = None
-    expiry_told: datetime | None = None
     getting: asyncio.Task[None] | None = None
     trouble: WriteTrouble | None = None
     failures: int = 0

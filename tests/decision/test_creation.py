@@ -124,6 +124,14 @@ def test_a_post_cannot_be_sent_now(kind: TroubleKind) -> None:
     assert decision.status.creation is None
 
 
+def test_who_observes_takes_no_name_over() -> None:
+    """It is not promised that it will."""
+    observes = {"managementPolicy": "Observe"}
+    decision = creates(FREE, spec=observes, facts={"name_holder": Key("team-a", "x")}).decide()
+    assert conditions(decision) == says("Conflict", stalled=True)
+    assert "takes nothing over" in message(decision)
+
+
 def test_no_cluster_is_known_that_builds_the_cache() -> None:
     """RequestRejected, with the settings that would name one."""
     refused = Verdict(Reason.REQUEST_REJECTED, "No cluster.")

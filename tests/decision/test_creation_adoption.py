@@ -36,9 +36,9 @@ def test_an_identical_cache_is_taken_over() -> None:
     """The id is pinned, an event says Adopted, and the spec that it agrees with is kept."""
     decision = creates(built(created_at=WEEK_OLD), spec=ADOPTS).decide()
     assert decision.action == Nothing()
-    assert decision.note is not None
-    assert decision.note.reason == "Adopted"
-    assert ID in decision.note.message
+    [note] = decision.notes
+    assert note.reason == "Adopted"
+    assert ID in note.message
     assert decision.status.image_cache_id == ID
     assert decision.status.seen_by == US.to_status()
     assert decision.status.creation is not None
@@ -180,19 +180,20 @@ def test_the_retention_is_over_and_the_cache_is_still_there(word: CacheStatus) -
     decision = creates(built(word, created_at=WEEK_OLD, retention_days=7), spec=spec, status=status).decide()
     assert decision.action == Nothing()
     assert conditions(decision) == says("Expired", stalled=True)
-    assert decision.note is None
+    assert decision.notes == ()
 
 
-def expiring(left: timedelta, **facts: Any) -> tuple[float | None, bool]:
+def expiring(left: timedelta, told: str = "") -> tuple[float | None, bool]:
     """When the pass comes back, and whether the end is announced, so long before it."""
     spec = {"retentionDays": 7}
     status = made(intent(ago=86400, answer="Accepted", spec=SPEC | spec))
     cache = built(created_at=WEEK_OLD + left, retention_days=7)
-    decision = creates(cache, spec=spec, status=status, facts=facts).decide()
+    status["conditions"][0]["message"] = told
+    decision = creates(cache, spec=spec, status=status).decide()
     assert conditions(decision) == GOOD
     assert decision.status.expires_at == NOW + left
-    assert decision.note is None or (decision.note.reason, decision.note.warning) == ("Expired", True)
-    return decision.requeue_after, decision.note is not None
+    assert all((note.reason, note.warning) == ("Expired", True) for note in decision.notes)
+    return decision.requeue_after, len(decision.notes) == 1
 
 
 def test_the_end_is_announced_a_day_before_it() -> None:
@@ -205,14 +206,27 @@ def test_the_end_is_announced_a_day_before_it() -> None:
 def test_the_end_is_announced_once() -> None:
     """But again when it is another end."""
     left = timedelta(hours=1)
-    assert expiring(left, expiry_told=NOW + left) == (3600.0, False)
-    assert expiring(left, expiry_told=NOW) == (3600.0, True)
+    assert expiring(left, told="It can be used. Its retention ends at 2026-03-01T13:00:00Z.") == (3600.0, False)
+    assert expiring(left, told="It can be used. Its retention ends at 2026-03-01T12:00:00Z.") == (3600.0, True)
+
+
+def test_what_is_taken_over_may_end_soon() -> None:
+    """Both are told."""
+    soon = built(created_at=WEEK_OLD + timedelta(hours=1), retention_days=7)
+    decision = creates(soon, spec={"retentionDays": 7, "adoptionPolicy": "IfIdentical"}).decide()
+    assert [note.reason for note in decision.notes] == ["Adopted", "Expired"]
+
+
+def test_what_is_taken_over_is_not_built_anew_because_of_an_old_annotation() -> None:
+    """Who takes over what is there wants what is there."""
+    decision = creates(built(), spec={"adoptionPolicy": "IfIdentical"}, recreate="2026-01").decide()
+    assert decision.status.last_handled_recreate_at == "2026-01"
 
 
 def test_a_cache_that_never_ends_is_not_announced() -> None:
     """Nor does anything come back for it."""
     decision = creates(built(), status=made()).decide()
-    assert decision.note is None
+    assert decision.notes == ()
     assert decision.requeue_after is None
 
 

@@ -318,3 +318,35 @@ def test_a_cache_that_could_not_be_built_anew_is_not_given_up(facts: dict[str, A
     assert not isinstance(decision.action, RequestDeletion)
     assert conditions(decision) == says(reason, stalled=True)
     assert isinstance(case.decide().action, RequestDeletion)
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        {"create_trouble": Trouble(TroubleKind.CREDENTIALS_INVALID, "the Secret is gone")},
+        {"desired": Verdict(Reason.NOT_ALLOWED, "forbidden")},
+    ],
+    ids=["credentials", "settings"],
+)
+def test_a_delete_that_was_not_carried_out_does_not_give_the_old_cache_up(obstacle: dict[str, Any]) -> None:
+    """A 429 to the first DELETE, and then the new cache could not be built: the old one stays."""
+    throttled = then(changed(), answer=NotDone(Trouble(TroubleKind.THROTTLED, "429")), since_request=1.0)
+    decision = replace(throttled, facts=throttled.facts | obstacle).decide()
+    assert decision.action == Nothing()
+    assert "Stalled" in conditions(decision)
+
+
+def test_a_delete_that_was_not_carried_out_allows_no_fourth_build() -> None:
+    """Three builds failed; the spec was changed, the DELETE met a 429, and the spec was put back."""
+    status = made(intent(ago=3600, answer="Accepted", failures=3), word="Failed", reason="Failed")
+    failed = built(CacheStatus.FAILED, created_at=OLD)
+    back = wants(["Failed", "SpecChanged"], failed, status=status | {"deletion": {"attempts": 0, "lastError": "429"}})
+    assert not isinstance(back.decide().action, RequestDeletion)
+
+
+def test_not_found_does_not_stand_for_expired() -> None:
+    """What the cloud removes because its retention is over has expired."""
+    status = made() | {"expiresAt": rfc(NOW - timedelta(hours=1))}
+    decision = wants(["NotFound"], absent(), status=status).decide()
+    assert conditions(decision) == says("Expired", stalled=True)
+    assert decision.status.image_cache_id == ID

@@ -23,7 +23,7 @@ from tests.decision.builders import (
 )
 
 from imagecache_operator.decide import decide
-from imagecache_operator.decision import Crd, Facts, Nothing, Policy, QueueWrite, RequestDeletion
+from imagecache_operator.decision import Crd, Facts, Nothing, Policy, QueueWrite, ReadCrd, RequestDeletion
 
 RETRY_IN = [
     pytest.param(0, 60, id="a count that was lost"),
@@ -73,7 +73,7 @@ def test_the_retry_time_is_a_setting() -> None:
 def test_a_restart_changes_nothing_about_the_repetition() -> None:
     """All that the rule needs is in the status: a process that knows nothing else decides the same."""
     resource = requested(asked(ago=100, attempts=2, accepted=True))
-    fresh = Facts(identity=US, crd=Crd.UNREAD, slot_granted=True, since_request=100.0, waiting=3.0)
+    fresh = Facts(identity=US, crd=Crd.ALIVE, slot_granted=True, since_request=100.0, waiting=3.0)
     assert decide(resource, present(), fresh, NOW, POLICY).action == Nothing()
     later = replace(fresh, since_request=120.0)
     assert decide(resource, present(), later, NOW, POLICY).action == RequestDeletion(ID, 3)
@@ -159,10 +159,10 @@ def test_a_lost_answer_is_told_with_the_next_time() -> None:
 
 
 @pytest.mark.parametrize("crd", [Crd.UNREAD, Crd.UNREADABLE])
-def test_the_crd_is_read_before_the_first_delete_only(crd: Crd) -> None:
-    """A repetition need not wait for it: the cache was given up already."""
+def test_the_crd_is_read_before_a_repetition_too(crd: Crd) -> None:
+    """The DELETE before it may have been that of a replacement, which says nothing of the object's own deletion."""
     decision = Case(requested(asked(ago=61)), facts={"crd": crd, "since_request": 61.0}).decide()
-    assert decision.action == RequestDeletion(ID, 2)
+    assert decision.action == ReadCrd()
 
 
 def test_a_repetition_needs_its_slot_too() -> None:

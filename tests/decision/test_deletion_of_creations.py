@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from tests.decision.builders import (
     asked,
     conditions,
     message,
+    rfc,
     says,
     trouble,
 )
@@ -33,6 +34,7 @@ from imagecache_operator.status import CreationAnswer
 
 OPEN = [pytest.param(None, id="unanswered"), pytest.param("Lost", id="Lost")]
 OTHER = Key("team-a", "older")
+OLD = NOW - timedelta(days=3)
 ANY_LOOK: list[Observation] = [
     FREE,
     built(),
@@ -93,7 +95,7 @@ def test_a_post_is_on_its_way(observation: Observation, other: Key | None) -> No
 
 
 @pytest.mark.parametrize("answer", OPEN)
-@pytest.mark.parametrize("observation", [FREE, built(size_gib=99)], ids=["absent", "not ours"])
+@pytest.mark.parametrize("observation", [FREE, built(size_gib=99, created_at=OLD)], ids=["absent", "an older one"])
 def test_what_was_lost_may_yet_appear(answer: str | None, observation: Observation) -> None:
     """Held for 120 seconds, then released: it came to nothing."""
     early = deleted(observation, status=asked_for(intent(ago=119, answer=answer))).decide()
@@ -102,6 +104,18 @@ def test_what_was_lost_may_yet_appear(answer: str | None, observation: Observati
     assert early.requeue_after == pytest.approx(1)
     late = deleted(observation, status=asked_for(intent(ago=120, answer=answer)))
     assert outcome(late) is Outcome.NEVER_CREATED
+
+
+@pytest.mark.parametrize("answer", OPEN)
+@pytest.mark.parametrize("created_at", [None, NOW], ids=["age unknown", "younger"])
+def test_what_may_have_come_of_a_lost_post_is_told(answer: str | None, created_at: datetime | None) -> None:
+    """A cloud that rewrites fields hides whose it is: never deleted, and never left without a word either."""
+    rewritten = built(images=("swr.example/lib/nginx:latest",), created_at=created_at)
+    decision = deleted(rewritten, status=asked_for(intent(ago=120, answer=answer))).decide()
+    assert isinstance(decision.action, Release)
+    assert (decision.action.outcome, decision.action.cache_id) == (Outcome.RETAINED, ID)
+    assert decision.action.note.warning
+    assert ID in decision.action.note.message
 
 
 @pytest.mark.parametrize("answer", OPEN)
@@ -263,3 +277,11 @@ def test_a_deleted_object_creates_nothing() -> None:
     for observation in (*ANY_LOOK, absent()):
         action = deleted(observation, spec=spec, status=made(), recreate="now").decide().action
         assert isinstance(action, Nothing | RequestDeletion | Release)
+
+
+def test_a_replacement_whose_post_was_refused_had_a_cache_once() -> None:
+    """It is not said that nothing was ever created."""
+    status = asked_for(intent(answer="Refused")) | {"createdAt": rfc(OLD)}
+    status.pop("seenBy")
+    case = deleted(FREE, status=status)
+    assert outcome(case) is Outcome.DELETED

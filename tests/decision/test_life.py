@@ -179,9 +179,19 @@ def test_the_pass_comes_back_when_the_retention_is_over() -> None:
         ),
         pytest.param(BY_NAME, {}, Unlisted(US), "There is no cache named web", id="a name under which nothing exists"),
         pytest.param(
-            {"imageCacheID": ID}, ready_status(), absent(), f"Cache {ID} has vanished", id="it was there before"
+            {"imageCacheID": ID},
+            ready_status(),
+            absent(),
+            f"Cache {ID} is not in the cloud any more",
+            id="it was there before",
         ),
-        pytest.param(BY_NAME, ready_status(), absent(), f"Cache {ID} has vanished", id="it was there, bound by name"),
+        pytest.param(
+            BY_NAME,
+            ready_status(),
+            absent(),
+            f"Cache {ID} is not in the cloud any more",
+            id="it was there, bound by name",
+        ),
     ],
 )
 def test_the_cache_is_not_there(
@@ -321,3 +331,11 @@ def test_a_stalled_object_shows_the_condition_that_it_had() -> None:
     stalled = live(absent(), status=status).decide().status.condition("Stalled")
     assert stalled is not None
     assert stalled.last_transition_time == CREATED
+
+
+def test_an_absence_seen_by_another_identity_proves_nothing() -> None:
+    """Also for an object that lives: it is told who saw the cache, and not that it has vanished."""
+    decision = live(absent(STRANGER), status=ready_status()).decide()
+    assert conditions(decision) == says("NotFound", stalled=True)
+    assert "another identity proves nothing" in message(decision)
+    assert decision.status.cache_status == "Available"

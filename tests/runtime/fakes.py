@@ -57,9 +57,11 @@ class FakeClient(CloudClient):
         self.calls: list[Call] = []
         self._holds: dict[Operation, asyncio.Event] = {}
 
-    def put(self, cache_id: str, status: CacheStatus | str = CacheStatus.AVAILABLE, name: str = "web") -> None:
+    def put(
+        self, cache_id: str, status: CacheStatus | str = CacheStatus.AVAILABLE, name: str = "web", **more: Any
+    ) -> None:
         """Have such a cache."""
-        self.caches[cache_id] = Cache(cache_id, name, status)
+        self.caches[cache_id] = Cache(cache_id, name, status, **more)
 
     def build(self, body: Mapping[str, Any], **changes: Any) -> str:
         """Have a cache as a POST with that body makes it; returns its id."""

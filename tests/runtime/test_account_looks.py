@@ -9,12 +9,14 @@ import pytest
 from tests.decision.builders import ID, ROTATED, STRANGER, US
 from tests.runtime.account_kit import ACTIVE, FORBIDDEN, OUTAGE, Started
 from tests.runtime.fakes import GET, LIST
-from tests.runtime.virtual_time import pass_time, settle
+from tests.runtime.virtual_time import LoopClock, pass_time, settle
 
 from imagecache_operator.identity import Identity
+from imagecache_operator.looks import Looks
 from imagecache_operator.observation import (
     Absent,
     Awaited,
+    Cache,
     CacheStatus,
     Look,
     Present,
@@ -188,15 +190,20 @@ async def test_trouble_hides_no_newer_good_look(started: Started) -> None:
 
 
 @pytest.mark.parametrize("trouble", [OUTAGE, FORBIDDEN], ids=lambda trouble: trouble.kind)
-async def test_a_get_that_fails_says_nothing_until_the_next_list(started: Started, trouble: Trouble) -> None:
-    """It concerns that cache alone, and after a LIST the GET is asked for again."""
+async def test_a_get_that_fails_is_repeated_after_its_back_off(started: Started, trouble: Trouble) -> None:
+    """It concerns that cache alone, and no LIST makes it come sooner."""
     started.client.put(OTHER_ID)
     await pass_time(1)
     started.client.troubles[GET] = trouble
     await started.account.get(ID)
     assert started.observe() == Unknown(trouble)
     assert isinstance(started.observe(OTHER_ID), Present)
-    await pass_time(0.1)
+    for _ in range(3):
+        await pass_time(0.1)
+        started.account.poke()
+        await settle()
+        assert started.observe() == Unknown(trouble)
+    await pass_time(300)
     started.account.poke()
     await settle()
     assert started.observe() == Awaited(Look.GET)
@@ -246,6 +253,7 @@ async def test_how_long_ago_a_cache_was_seen_for_the_last_time(started: Started)
     """Good LISTs that lack it say nothing good of it; once it is back they do again."""
     started.client.put(ID)
     await pass_time(1)
+    started.account.observe(ID, not_before=0.0, proof_after=0.0)
     del started.client.caches[ID]
     started.client.troubles[GET] = OUTAGE
     await pass_time(300)
@@ -254,3 +262,14 @@ async def test_how_long_ago_a_cache_was_seen_for_the_last_time(started: Started)
     started.client.put(ID)
     await pass_time(61)
     assert started.account.since_good_look(ID) < 61
+
+
+async def test_of_two_caches_of_one_name_the_one_that_stays_is_seen(clock: LoopClock) -> None:
+    """A cloud that gives a name again while the former cache is being deleted; in whatever order it lists them."""
+    new, old = Cache(ID, "web", CacheStatus.CREATING), Cache(OTHER_ID, "web", CacheStatus.DELETING)
+    for caches in ((new, old), (old, new)):
+        looks = Looks(clock)
+        looks.listed(caches, clock.monotonic(), US, fresh=False)
+        seen = looks.observe_name("web", not_before=0.0)
+        assert isinstance(seen, Present)
+        assert seen.cache == new

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.decision.builders import CREATED, ID
 from tests.runtime.fakes import DELETE, GET, LIST
 from tests.runtime.reconciler_kit import KEY, OTHER_ID, Kit, delete, retain, touch
-from tests.runtime.virtual_time import pass_time, settle
+from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
 from imagecache_operator.account import Account
 from imagecache_operator.answers import NotDone
@@ -17,6 +18,7 @@ from imagecache_operator.imagecache import Key
 from imagecache_operator.names import FINALIZER, RECONCILE_ANNOTATION
 from imagecache_operator.observation import CacheStatus, Trouble, TroubleKind
 
+RETAIN = {"deletionPolicy": "Retain"}
 BORN: dict[str, Any] = {"finalizers": [], "status": {}}
 """An object that the operator has not touched yet."""
 
@@ -299,3 +301,51 @@ async def test_a_holder_that_only_observes_from_now_on_makes_room(kit: Kit) -> N
     kit.edit(lambda it: it["spec"].update(managementPolicy="Observe"))
     await settle()
     assert kit.reason(younger) == "Available"
+
+
+RIVAL = Key("team-a", "rival")
+
+
+@pytest.mark.parametrize("seen", ["its successor", "its successor, then its end"])
+async def test_an_object_that_is_seen_only_as_its_successor_has_vanished(kit: Kit, seen: str) -> None:
+    """Its finalizer was taken by hand: told in log and ledger, and what waited for it goes on."""
+    kit.cloud.put(ID)
+    key = kit.make()
+    kit.make(name="rival", uid="uid-9", created=EPOCH, spec={"imageCacheID": ID}, status={}, finalizers=[FINALIZER])
+    await pass_time(10)
+    assert kit.reason(RIVAL) == "Conflict"
+    old = kit.kubernetes.objects[key]
+    kit.make(uid="uid-2", created=EPOCH, spec={"imageCacheID": OTHER_ID}, status={}, finalizers=[])
+    if seen != "its successor":
+        kit.reconciler.objects.vanished(old)
+    await pass_time(70)
+    assert (kit.reason(RIVAL), len(kit.reconciler._ledger._waiting)) == ("Available", 1)
+
+
+async def test_an_object_that_was_let_go_holds_no_cache(kit: Kit) -> None:
+    """It still hangs on another's finalizer; the object that waited for the cache holds it, and takes it along."""
+    kit.cloud.put(ID)
+    first = kit.make(name="a", finalizers=[FINALIZER, "example.com/x"], spec={"imageCacheID": ID, **RETAIN})
+    second = kit.make(name="b", uid="uid-b", created=EPOCH, status={})
+    await pass_time(10)
+    assert kit.reason(second) == "Conflict"
+    kit.edit(delete, key=first)
+    await pass_time(10)
+    assert kit.kubernetes.objects[first]["metadata"]["finalizers"] == ["example.com/x"]
+    assert kit.reason(second) == "Available"
+    kit.edit(delete, key=second)
+    await pass_time(10)
+    assert kit.cloud.count(DELETE) == 1
+
+
+async def test_the_end_of_a_cache_is_announced_once_whatever_restarts(kit: Kit) -> None:
+    """The status remembers it."""
+    kit.cloud.put(ID, retention_days=1, created_at=EPOCH - timedelta(hours=1))
+    kit.make(status={})
+    announced: list[str] = []
+    for _ in range(4):
+        await pass_time(70)
+        announced += [event["reason"] for _, event in kit.reconciler._events._waiting]
+        await kit.restart(after=5)
+    assert "Its retention ends at" in kit.status()["conditions"][0]["message"]
+    assert announced.count("Expired") == 1

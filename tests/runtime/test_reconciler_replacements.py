@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.decision.builders import ID
+from tests.decision.builders import ID, rfc
 from tests.runtime.fakes import CREATE, DELETE, GET
 from tests.runtime.reconciler_kit import KEY, MADE, MADE_NEXT, Change, Kit, delete, retain, touch
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
-from imagecache_operator.answers import Lost
+from imagecache_operator.answers import Lost, Refused
 from imagecache_operator.imagecache import Key
 from imagecache_operator.names import RECREATE_ANNOTATION
 from imagecache_operator.observation import CacheStatus
@@ -305,3 +305,44 @@ async def test_a_failed_build_is_replaced_three_times(kit: Kit) -> None:
     assert pauses == [pytest.approx(60, abs=15), pytest.approx(300, abs=15), pytest.approx(900, abs=15)]
     assert kit.reason() == "Failed"
     assert "no such image" in kit.status()["conditions"][0]["message"]
+
+
+async def test_the_crd_is_deleted_in_the_middle_of_a_replacement(kit: Kit) -> None:
+    """Its DELETE was refused, the object is now deleted together with the CRD: the cache stays."""
+    await available(kit)
+    kit.cloud.answers.append(Refused("409: locked"))
+    kit.edit(resize)
+    await pass_time(6)
+    assert kit.cloud.count(DELETE) == 1
+    kit.kubernetes.crd["metadata"]["deletionTimestamp"] = rfc(EPOCH)
+    kit.edit(delete)
+    await pass_time(120)
+    assert (kit.cloud.count(DELETE), kit.released("retained")) == (1, 1)
+    assert MADE in kit.cloud.caches
+
+
+async def test_a_lost_post_that_worked_holds_no_later_one(kit: Kit) -> None:
+    """Its cache was found; another is asked for within two minutes."""
+    kit.cloud.create_answers.append(Lost("cut off"))
+    kit.apply()
+    await pass_time(0.1)
+    found = kit.cloud.build(kit.cloud.bodies[0], status=CacheStatus.AVAILABLE)
+    await pass_time(10)
+    assert (kit.status()["imageCacheID"], kit.reason()) == (found, "Available")
+    kit.edit(recreate)
+    await pass_time(1)
+    del kit.cloud.caches[found]
+    await pass_time(30)
+    assert kit.cloud.count(CREATE) == 2
+
+
+async def test_a_cache_that_is_taken_over_is_not_built_anew_at_once(kit: Kit) -> None:
+    """The manifest has an annotation from last year."""
+    body = {"name": "web", "images": ["nginx"], "image_cache_size": 20, "retention_days": 0}
+    kit.cloud.build(body | {"building_config": {"cluster": "cluster-1"}}, status=CacheStatus.AVAILABLE)
+    kit.apply({"adoptionPolicy": "IfIdentical"}, recreate="2025-01")
+    await pass_time(60)
+    assert (kit.reason(), kit.cloud.count(DELETE), kit.cloud.count(CREATE)) == ("Available", 0, 0)
+    kit.edit(recreate)
+    await pass_time(5)
+    assert kit.cloud.count(DELETE) == 1
