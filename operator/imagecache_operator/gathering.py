@@ -157,7 +157,7 @@ class Gatherer:
         if account is None or quota is None or not resource.creates or cache_id_of(resource) is not None:
             return Room()
         age = resource.created_at, resource.uid
-        return quota.room_for(resource.key, age, used=account.quota_used, listed=account.listed)
+        return quota.room_for(resource.key, age)
 
     def _other_holder(self, resource: ImageCache, observation: Observation, account: Account | None) -> Key | None:
         cache_id = observation.cache.id if isinstance(observation, Present) else cache_id_of(resource)
@@ -203,10 +203,7 @@ class Gatherer:
 
     def leave(self, key: Key, tracked: Tracked) -> None:
         """The object is no concern any more of the account and the limiter that it had."""
-        if tracked.limiter is not None:
-            tracked.limiter.withdraw(key)
-        if tracked.quota is not None:
-            tracked.quota.withdraw(key)
+        tracked.stand_back(key)
         if tracked.account is not None:
             tracked.account.set_moving(key, False)
             self._accounts.left(tracked.account, key)
