@@ -140,8 +140,6 @@ class CloudCalls:
                 tracked.creating = None
                 tracked.created_answer = answer
                 self._not_created(tracked, desired, answer, account, limiter, quota)
-                for waiting in quota.hopeful():
-                    self._wake(waiting)
                 self._ended(key, tracked, account, "POST", answer, reason=desired.name)
 
         tracked.creating = self._spawn(call(), f"create {key}")

@@ -72,8 +72,7 @@ class Quota:
 
     def refused(self, words: str) -> None:
         """A POST was refused, in these words, because the tenant is full."""
-        unlisted = sum(answered != ON_ITS_WAY for answered in self._asked.values())
-        self._limit, self._words, self._in_doubt = self._used + unlisted, words, False
+        self._limit, self._words, self._in_doubt = self._used, words, False
         self._learnt = self._clock.monotonic()
 
     def was_full(self) -> None:

@@ -124,20 +124,10 @@ async def test_a_cache_takes_room_until_a_list_shows_it(tenant: Tenant) -> None:
     assert tenant.room(YOUNG).free
 
 
-async def test_what_was_created_since_the_list_counts(tenant: Tenant) -> None:
-    """Two caches were made that the list does not show when the third was refused: the limit is five, not three."""
-    await pass_time(1)
+async def test_a_limit_learnt_from_a_list_that_was_behind_is_put_right(tenant: Tenant) -> None:
+    """Two caches were made that the list did not show when the third was refused: the limit is five, not three."""
     tenant.created(OLD)
     tenant.created(MIDDLE)
-    tenant.refused(YOUNG)
-    assert tenant.room(YOUNG).limit == 5
-    await pass_time(1)
-    tenant.list(5)
-    assert tenant.room(YOUNG) == Room(5, 5, free=False, words=WORDS)
-
-
-async def test_a_limit_learnt_from_a_list_that_was_behind_is_put_right(tenant: Tenant) -> None:
-    """Others made two caches that the list did not show: the limit is five, not three."""
     tenant.refused(YOUNG)
     await pass_time(1)
     tenant.list(5)
@@ -226,7 +216,7 @@ async def doubted(tenant: Tenant) -> Tenant:
 
 
 async def test_each_that_is_taken_lets_the_next_one_ask(doubted: Tenant) -> None:
-    """One at a time, without a LIST in between, until one is refused."""
+    """One at a time, until one is refused."""
     assert [doubted.room(key).free for key in (YOUNG, MIDDLE, OLD)] == [False, False, True]
     doubted.quota.asked(OLD)
     assert not doubted.room(MIDDLE).free
@@ -234,7 +224,7 @@ async def test_each_that_is_taken_lets_the_next_one_ask(doubted: Tenant) -> None
     assert doubted.quota.hopeful() == [MIDDLE, YOUNG]
     assert [doubted.room(key).free for key in (YOUNG, MIDDLE)] == [False, True]
     doubted.refused(MIDDLE)
-    assert doubted.room(YOUNG) == Room(3, 4, free=False, words=WORDS)
+    assert doubted.room(YOUNG) == Room(3, 3, free=False, words=WORDS)
 
 
 async def test_an_answer_that_was_lost_lets_the_next_one_ask(doubted: Tenant) -> None:
