@@ -163,6 +163,7 @@ class FakeSessions(SessionOpener):
         self.credentials = credentials()
         self.trouble: Trouble | None = None
         self.opened: list[float] = []
+        self.proven: list[Credentials] = []
 
     async def open(self, placement: Placement) -> Session | Trouble:
         """See `SessionOpener`."""
@@ -175,6 +176,10 @@ class FakeSessions(SessionOpener):
     def version(self) -> Credentials:
         """See `SessionOpener`."""
         return self.credentials
+
+    def worked(self, session: Session) -> None:
+        """See `SessionOpener`."""
+        self.proven.append(session.credentials)
 
 
 class FakeKubernetes(KubernetesClient):
