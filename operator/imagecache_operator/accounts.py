@@ -41,8 +41,8 @@ class Tenant:
         sessions: opens sessions with them.
         defaults: what holds where a spec is silent; asked at each pass, because credentials may change.
         withdrawn: why nothing may be created with them any more, None when it may.
-        kept: who goes on with the credentials that worked at a location, now that these are withdrawn and what is left
-            of them is of another; None where that is this one.
+        kept: who goes on with the credentials that worked at a location, when their Secret is out of use and others
+            worked last; None: this one.
     """
 
     label: str

@@ -73,7 +73,7 @@ async def run(settings: Settings) -> None:
             source: CredentialsSource,
             label: str,
             *,
-            trusted: bool = True,
+            trusted: bool,
             worked: Callable[[Session], None] = lambda _session: None,
         ) -> Sessions:
             return Sessions(
@@ -96,7 +96,7 @@ async def run(settings: Settings) -> None:
                 replace(settings.defaults, namespaces=None),
             )
 
-        sessions = open_sessions(source, OWN_CREDENTIALS)
+        sessions = open_sessions(source, OWN_CREDENTIALS, trusted=True)
         secrets = Secrets(kubernetes, settings.namespaces)
         credentials = _Credentials(sessions, settings.defaults)
         accounts = Accounts(
