@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from imagecache_operator.cloud.credentials_source import NONE_SET
+from imagecache_operator.cloud.credentials_source import DIRECTORY_WAYS, NONE_SET
 from imagecache_operator.cloud.endpoints import (
     REGION_PLACE,
     EndpointError,
@@ -112,12 +112,7 @@ def _credentials_faults(settings: Settings) -> list[str]:
             "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE": settings.pod_identity_token_file,
         },
     }
-    if settings.credentials_dir is not None:
-        if settings.auth in {"oidc", "pod-identity"}:
-            asked = f"IMAGECACHE_AUTH={settings.auth}"
-            return [
-                f"IMAGECACHE_CREDENTIALS_DIR is not for {asked}, which needs no key and no user: unset one of the two."
-            ]
+    if settings.credentials_dir is not None and settings.auth in DIRECTORY_WAYS:
         return []
     # In the order of `auto` (interface section 2.1): what is there in part is meant, and told when it does not suffice.
     begun = [needed for way, needed in ways.items() if settings.auth in {"auto", way} and any(needed.values())]

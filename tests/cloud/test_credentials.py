@@ -133,7 +133,13 @@ def test_no_credentials_in_the_environment(settings: Given) -> None:
 
 def test_the_directory_goes_before_all_else(tmp_path: Path) -> None:
     """A credentials directory wins over keys and users of the environment, even while it is empty."""
-    assert isinstance(source_from(replace(BOTH, credentials_dir=tmp_path)), DirectoryCredentials)
+    assert isinstance(source_from(replace(EVERY, credentials_dir=tmp_path)), DirectoryCredentials)
+
+
+@pytest.mark.parametrize(("auth", "secret"), [("oidc", AGENCY), ("pod-identity", POD)])
+def test_temporary_keys_by_name_go_before_the_directory(tmp_path: Path, auth: str, secret: object) -> None:
+    """The base of the deployment always sets a directory; asking for another way must suffice."""
+    assert source_from(replace(EVERY, credentials_dir=tmp_path, auth=auth)).current().secret == secret
 
 
 # --- from the keys of a Secret

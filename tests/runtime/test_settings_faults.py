@@ -184,10 +184,10 @@ def test_all_faults_are_told_at_once() -> None:
             id="pod identity is asked for and there is a key",
         ),
         pytest.param(
-            {"IMAGECACHE_CREDENTIALS_DIR": "/etc/imagecache", "IMAGECACHE_AUTH": "oidc"},
-            "IMAGECACHE_CREDENTIALS_DIR is not for IMAGECACHE_AUTH=oidc, which needs no key and no user: unset one of "
-            "the two.",
-            id="a directory, and an agency is asked for",
+            {"IMAGECACHE_CREDENTIALS_DIR": "/etc/imagecache", "IMAGECACHE_AUTH": "pod-identity"},
+            "HC_CONTAINER_CREDENTIALS_FULL_URI and HC_CONTAINER_AUTHORIZATION_TOKEN_FILE must be set, too: "
+            f"{POD} belong together.",
+            id="a directory does not stand in for pod identity that is asked for",
         ),
         pytest.param(
             KEY | {"IMAGECACHE_CCE_ENDPOINT": "https://cce.example.com"},

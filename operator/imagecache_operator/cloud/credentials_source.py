@@ -19,6 +19,9 @@ from imagecache_operator.cloud.credentials import (
 )
 from imagecache_operator.cloud.credentials_directory import DirectoryCredentials
 
+DIRECTORY_WAYS = frozenset({"auto", "aksk", "token"})
+"""What a directory may hold the credentials for; whoever asks for temporary keys by name does not mean it."""
+
 NONE_SET = (
     "No credentials are set: set IMAGECACHE_CREDENTIALS_DIR, or HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or "
     "IMAGECACHE_USERNAME, IMAGECACHE_PASSWORD and IMAGECACHE_DOMAIN_NAME, or HUAWEICLOUD_OIDC_PROVIDER_URN, "
@@ -118,7 +121,7 @@ class CredentialSettings(Protocol):
 
 def source_from(settings: CredentialSettings) -> CredentialsSource:
     """The source that the settings name; `auto`: directory, access key, user, agency, pod identity, in this order."""
-    if settings.credentials_dir is not None:
+    if settings.credentials_dir is not None and settings.auth in DIRECTORY_WAYS:
         return DirectoryCredentials(settings.credentials_dir, auth=settings.auth)
     return EnvironmentCredentials(settings)
 
