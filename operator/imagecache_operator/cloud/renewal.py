@@ -25,8 +25,8 @@ RENEW_AT = 0.8
 PAUSE_FIRST, PAUSE_MAX = 1.0, 60.0
 """Seconds between two attempts after failures; doubles."""
 
-PATIENCE = 1.0
-"""Seconds that one request waits for a renewal while there is something good: most renewals end within them."""
+PATIENCE = 0.2
+"""Seconds that one request waits for a renewal while there is something good; as a rule that is enough for it."""
 
 LIFE_MIN = 1.0
 """Seconds that anything fresh counts as good, whatever it says: a clock that is ahead must not fetch without end."""
@@ -167,8 +167,9 @@ class Renewed(Generic[T]):
             self._renewal = None
 
     def _failed(self, trouble: Trouble) -> None:
-        if (held := self._good()) is not None and trouble != self._failure:
-            left = held.ends_at - self._clock.monotonic()
+        if trouble != self._failure:
+            held = self._good()
+            left = held.ends_at - self._clock.monotonic() if held is not None else 0.0
             logger.warning("%s The present %s serve for another %.0f s", trouble.message, self._what, left)
         self._failure = trouble
         self._next_attempt = self._clock.monotonic() + min(PAUSE_FIRST * 2.0 ** min(self._failures, 20), PAUSE_MAX)
