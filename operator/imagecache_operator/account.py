@@ -340,6 +340,8 @@ class Account:
 
     def _backoff(self, trouble: Trouble, failures: int) -> float:
         """Seconds before a look that brought trouble is repeated; `failures`: so many in a row did."""
+        if trouble.unsent and trouble.retry_after is not None:
+            return max(trouble.retry_after, BACKOFF_FIRST)
         match trouble.kind:
             case TroubleKind.THROTTLED:
                 asked = trouble.retry_after

@@ -208,10 +208,10 @@ class CloudCalls:
             case TroubleKind.THROTTLED:
                 limiter.pause(trouble.retry_after)
                 pause = limiter.paused_for()
-            case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
+            case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID if not trouble.unsent:
                 # Where the key's lane is slow for all, it opens for all.
                 pause = 0.0 if account.write_opens_in(operation) > 0 else WRITE_RETRY_MAX
-            case TroubleKind.CLOUD_UNAVAILABLE:
+            case TroubleKind.CLOUD_UNAVAILABLE | TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
                 pause = min(pause, UNAVAILABLE_RETRY_MAX)
             case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
                 pass

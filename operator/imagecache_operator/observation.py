@@ -65,11 +65,17 @@ class TroubleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A call that brought no usable answer. `retry_after` is in seconds, as the cloud asked for it."""
+    """A call that brought no usable answer.
+
+    `retry_after` is in seconds, as the cloud asked for it. `unsent`: there were no temporary keys to make the call
+    with, and `retry_after` tells when they are asked for again; the cloud has refused no key that would have to be
+    spared.
+    """
 
     kind: TroubleKind
     message: str
     retry_after: float | None = None
+    unsent: bool = False
 
     @property
     def passing(self) -> bool:

@@ -16,12 +16,15 @@ from imagecache_operator.cloud.credentials_keys import (
     check_project_id,
     check_secret_key,
     check_security_token,
+    check_session_name,
+    check_urn,
 )
 from imagecache_operator.cloud.endpoints import (
     HUAWEI_DOMAINS,
     Endpoints,
     check_endpoint,
     check_host_pattern,
+    check_pod_identity_uri,
     check_region,
 )
 from imagecache_operator.placement import Defaults
@@ -34,6 +37,7 @@ from imagecache_operator.settings_values import (
     read_auth,
     read_count,
     read_directory,
+    read_duration,
     read_namespace,
     read_namespaces,
     read_seconds,
@@ -90,7 +94,7 @@ class Settings(BaseModel):
         "IMAGECACHE_ALLOW_HTTP", False, "allow http to hosts other than this machine"
     )
     auth: Annotated[str, _parsed(read_auth)] = _variable(
-        "IMAGECACHE_AUTH", "auto", "auto, aksk or token: which credentials to use"
+        "IMAGECACHE_AUTH", "auto", "auto, aksk, token, oidc or pod-identity: which credentials to use"
     )
     credentials_dir: Annotated[Path | None, _parsed(read_directory)] = _variable(
         "IMAGECACHE_CREDENTIALS_DIR", None, "directory with a file per credentials key, read again when it changes"
@@ -110,6 +114,33 @@ class Settings(BaseModel):
     )
     domain_name: Annotated[str | None, _parsed(check_name)] = _variable(
         "IMAGECACHE_DOMAIN_NAME", None, "name of the account that the user belongs to"
+    )
+    oidc_provider_urn: Annotated[str | None, _parsed(check_urn)] = _variable(
+        "HUAWEICLOUD_OIDC_PROVIDER_URN", None, "identity provider in IAM that stands for the cluster"
+    )
+    oidc_agency_urn: Annotated[str | None, _parsed(check_urn)] = _variable(
+        "HUAWEICLOUD_OIDC_AGENCY_URN", None, "trust agency whose keys STS gives"
+    )
+    oidc_token_file: Annotated[Path | None, _parsed(read_directory)] = _variable(
+        "HUAWEICLOUD_OIDC_TOKEN_FILE", None, "file with a token of the service account, read again at each renewal"
+    )
+    oidc_session_name: Annotated[str, _parsed(check_session_name)] = _variable(
+        "HUAWEICLOUD_OIDC_SESSION_NAME", "oidc-sts-session", "name of the session, which audit logs show"
+    )
+    oidc_duration: Annotated[int, _parsed(read_duration)] = _variable(
+        "HUAWEICLOUD_OIDC_DURATION_SECONDS", 3600, "seconds that the keys live, 900 to 43200"
+    )
+    oidc_policy: str | None = _variable(
+        "HUAWEICLOUD_OIDC_POLICY", None, "policy document that narrows what the keys may do"
+    )
+    oidc_policy_ids: Annotated[tuple[str, ...], _parsed(list_of(check_name))] = _variable(
+        "HUAWEICLOUD_OIDC_POLICY_IDS", (), "ids of policies that do the same, as a comma list"
+    )
+    pod_identity_uri: Annotated[str | None, _parsed(check_pod_identity_uri)] = _variable(
+        "HC_CONTAINER_CREDENTIALS_FULL_URI", None, "where CCE pod identity gives keys; CCE sets it"
+    )
+    pod_identity_token_file: Annotated[Path | None, _parsed(read_directory)] = _variable(
+        "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", None, "file with the token for it; CCE sets it"
     )
     cluster_id: Annotated[str | None, _parsed(check_cluster_id)] = _variable(
         "IMAGECACHE_CLUSTER_ID", None, "cluster that builds caches where an object names none"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from imagecache_operator.cloud.credentials_source import NONE_SET
+from imagecache_operator.cloud.credentials_source import DIRECTORY_WAYS, NONE_SET
 from imagecache_operator.cloud.endpoints import (
     REGION_PLACE,
     EndpointError,
@@ -95,17 +95,28 @@ def _contradictions(settings: Settings) -> list[str]:
 
 
 def _credentials_faults(settings: Settings) -> list[str]:
-    if settings.credentials_dir is not None:
-        return []
-    key = {"HUAWEICLOUD_SDK_AK": settings.access_key, "HUAWEICLOUD_SDK_SK": settings.secret_key}
-    user = {
-        "IMAGECACHE_USERNAME": settings.username,
-        "IMAGECACHE_PASSWORD": settings.password,
-        "IMAGECACHE_DOMAIN_NAME": settings.domain_name,
+    ways: dict[str, dict[str, object]] = {
+        "aksk": {"HUAWEICLOUD_SDK_AK": settings.access_key, "HUAWEICLOUD_SDK_SK": settings.secret_key},
+        "token": {
+            "IMAGECACHE_USERNAME": settings.username,
+            "IMAGECACHE_PASSWORD": settings.password,
+            "IMAGECACHE_DOMAIN_NAME": settings.domain_name,
+        },
+        "oidc": {
+            "HUAWEICLOUD_OIDC_PROVIDER_URN": settings.oidc_provider_urn,
+            "HUAWEICLOUD_OIDC_AGENCY_URN": settings.oidc_agency_urn,
+            "HUAWEICLOUD_OIDC_TOKEN_FILE": settings.oidc_token_file,
+        },
+        "pod-identity": {
+            "HC_CONTAINER_CREDENTIALS_FULL_URI": settings.pod_identity_uri,
+            "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE": settings.pod_identity_token_file,
+        },
     }
-    wants_key = settings.auth == "aksk" or (settings.auth == "auto" and any(key.values()))
-    wants_user = settings.auth == "token" or (settings.auth == "auto" and any(user.values()) and not wants_key)
-    needed = key if wants_key else user if wants_user else {}
+    if settings.credentials_dir is not None and settings.auth in DIRECTORY_WAYS:
+        return []
+    # In the order of `auto` (interface section 2.1): what is there in part is meant, and told when it does not suffice.
+    begun = [needed for way, needed in ways.items() if settings.auth in {"auto", way} and any(needed.values())]
+    needed = ways[settings.auth] if settings.auth in ways else begun[0] if begun else {}
     missing = [name for name, value in needed.items() if value is None]
     if missing:
         return [f"{' and '.join(missing)} must be set, too: {', '.join(needed)} belong together."]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 SECONDS_MIN = 0.1
+DURATION = 900, 43200
 EVERYWHERE = "*"
 
 # Numbers as people write them. `float` and `int` would also take 1_0, 1e3, nan, inf and the digits of other scripts.
@@ -101,9 +102,16 @@ def read_address(text: str) -> Address | None:
 
 def read_auth(text: str) -> str:
     """Which credentials to use."""
-    if text.strip() in {"pod-identity", "oidc"}:
-        raise ValueError("is not served by this version: use aksk, token or auto")
-    return one_of("auto", "aksk", "token")(text)
+    return one_of("auto", "aksk", "token", "oidc", "pod-identity")(text)
+
+
+def read_duration(text: str) -> int:
+    """How long the keys of a trust agency live, in seconds (cce-api section 7)."""
+    found = _COUNT.fullmatch(text.strip())
+    least, most = DURATION
+    if found is None or not least <= int(found[0]) <= most:
+        raise ValueError(f"must be a whole number of seconds from {least} to {most}")
+    return int(found[0])
 
 
 def read_directory(text: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from cce_simulator import delivery
+from cce_simulator.agencies import Agencies
 from cce_simulator.answers import Answer, json_answer
 from cce_simulator.behaviours import parse_build_behaviour, parse_delete_behaviour
 from cce_simulator.caches import CREATING, DELETING, Cache, CacheStore
@@ -45,6 +46,7 @@ class Control:
         self,
         *,
         directory: Directory,
+        agencies: Agencies,
         store: CacheStore,
         journal: Journal,
         faults: Faults,
@@ -53,6 +55,7 @@ class Control:
         clock: Clock,
     ) -> None:
         self._directory = directory
+        self._agencies = agencies
         self._store = store
         self._journal = journal
         self._faults = faults
@@ -60,7 +63,7 @@ class Control:
         self._live = live
         # Set by whoever listens.
         self.port: Port | None = None
-        self._report = Report(directory, store, journal, faults, throttle, live, clock)
+        self._report = Report(directory, agencies, store, journal, faults, throttle, live, clock)
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "state"): self._state,
             ("GET", "calls"): self._calls,
@@ -189,6 +192,8 @@ class Control:
         fields = Fields(body, "body")
         settings = parse_settings(fields, self._live.now)
         keys, users = fields.named_objects("access_keys"), fields.named_objects("users")
+        agencies = fields.named_objects("agencies")
+        expire = fields.flag("expire_temporary_keys", default=False)
         revoke = fields.flag("revoke_tokens", default=False)
         forget = fields.flag("forget_writes", default=False)
         fields.done()
@@ -196,8 +201,12 @@ class Control:
             self._directory.change_key(name, changes)
         for name, changes in users.items():
             self._directory.change_user(name, changes)
+        for name, changes in agencies.items():
+            self._agencies.change(name, changes)
         self._live.now = settings
         self._store.touch_all()
+        if expire:
+            self._agencies.expire_all()
         if revoke:
             self._directory.revoke_tokens()
         if forget:

@@ -6,11 +6,12 @@ import dataclasses
 import hmac
 
 from cce_simulator import errors, signatures
+from cce_simulator.agencies import Agencies
 from cce_simulator.answers import Answer, RefusedError
 from cce_simulator.clock import Clock
 from cce_simulator.identity import Directory
 from cce_simulator.incoming import ACTIONS, Incoming
-from cce_simulator.scenario import AccountSeed, ProjectSeed
+from cce_simulator.scenario import AccessKeySeed, AccountSeed, ProjectSeed
 from cce_simulator.settings import LiveSettings
 
 LOCKED_MESSAGE = "AK access failed to reach the limit,forbidden"
@@ -30,8 +31,9 @@ class Caller:
 class Gate:
     """Turns a request into a caller, or refuses it in the gateway's shape."""
 
-    def __init__(self, directory: Directory, clock: Clock, live: LiveSettings) -> None:
+    def __init__(self, directory: Directory, agencies: Agencies, clock: Clock, live: LiveSettings) -> None:
         self._directory = directory
+        self._agencies = agencies
         self._clock = clock
         self._live = live
 
@@ -71,11 +73,8 @@ class Gate:
         lockout = self._directory.lockout
         if lockout.is_locked(access_key):
             raise RefusedError(_unauthenticated(LOCKED_MESSAGE))
-        known = self._directory.key(access_key)
         try:
-            if known is None or not known[1].enabled:
-                raise signatures.SignatureError(f"ak {access_key} not exist")  # noqa: TRY301 (all failures meet below)
-            account, key = known
+            account, key = self._key(access_key)
             signatures.verify(
                 authorization,
                 key.secret_key,
@@ -86,13 +85,38 @@ class Gate:
                 body=incoming.body,
                 now=self._clock.wall(),
             )
-            _check_security_token(key.security_token, incoming.headers.get("X-Security-Token"))
+            self._check_security_token(key, incoming, authorization)
         except signatures.SignatureError as error:
             lockout.failed(access_key)
             raise RefusedError(_unauthenticated(str(error))) from error
         lockout.succeeded(access_key)
         project = self._named_project(account, incoming.headers.get("X-Project-Id"))
         return Caller(access_key, account, project, key.denied_actions)
+
+    def _key(self, access_key: str) -> tuple[AccountSeed, AccessKeySeed]:
+        """A key that may be used, permanent or temporary, with the denials in force."""
+        known = self._directory.key(access_key)
+        if known is not None and known[1].enabled:
+            return known
+        issued = self._agencies.key(access_key)
+        if issued is None:
+            raise signatures.SignatureError(f"ak {access_key} not exist")
+        agency = self._agencies.named(issued.urn)
+        if self._agencies.is_over(issued) or agency is None:
+            raise signatures.SignatureError("the security token has expired")
+        return issued.account, dataclasses.replace(issued.key, denied_actions=agency.denied_actions)
+
+    def _check_security_token(
+        self, key: AccessKeySeed, incoming: Incoming, authorization: signatures.Authorization
+    ) -> None:
+        wanted, given = key.security_token, incoming.headers.get("X-Security-Token")
+        if wanted is None:
+            return
+        if given is None or not hmac.compare_digest(wanted.encode(), given.encode(errors="surrogateescape")):
+            raise signatures.SignatureError("the security token is missing or wrong")
+        strict = self._live.now.switches.unsigned_security_token == "refused"  # noqa: S105 (a position)
+        if strict and "x-security-token" not in authorization.signed_headers:
+            raise signatures.SignatureError("x-security-token is not signed")
 
     def _named_project(self, account: AccountSeed, project_id: str | None) -> ProjectSeed:
         if project_id is None:
@@ -110,13 +134,6 @@ class Gate:
         user = self._directory.user(token.account.domain_name, token.user)
         denied = user.denied_actions if user is not None else ()
         return Caller(token.user, token.account, token.project, denied)
-
-
-def _check_security_token(wanted: str | None, given: str | None) -> None:
-    if wanted is None:
-        return
-    if given is None or not hmac.compare_digest(wanted.encode(), given.encode(errors="surrogateescape")):
-        raise signatures.SignatureError("the security token is missing or wrong")
 
 
 def token_refused() -> Answer:

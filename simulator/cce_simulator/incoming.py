@@ -15,6 +15,9 @@ _OPERATIONS = {
     ("GET", "/v3/projects"): "ListProjects",
     ("GET", "/v3/auth/domains"): "ListDomains",
     ("GET", "/v5/caller-identity"): "GetCallerIdentity",
+    ("POST", "/v5/agencies/assume-with-oidc"): "AssumeAgencyWithOIDC",
+    # In a pod HC_CONTAINER_CREDENTIALS_FULL_URI names it; which path it has there is not on the sheet.
+    ("POST", "/v1/credentials"): "AssumeAgencyForPodIdentity",
 }
 _ONE_CACHE = {"GET": "ShowImageCache", "DELETE": "DeleteImageCache"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cce_simulator.agencies import Agencies
 from cce_simulator.caches import STATUSES, Cache, CacheStore
 from cce_simulator.clock import Clock
 from cce_simulator.documents import document
@@ -20,6 +21,7 @@ class Report:
     def __init__(
         self,
         directory: Directory,
+        agencies: Agencies,
         store: CacheStore,
         journal: Journal,
         faults: Faults,
@@ -28,6 +30,7 @@ class Report:
         clock: Clock,
     ) -> None:
         self._directory = directory
+        self._agencies = agencies
         self._store = store
         self._journal = journal
         self._faults = faults
@@ -43,6 +46,7 @@ class Report:
                 project.id: self._project(project.id, with_caches) for _, project in self._directory.projects()
             },
             "access_keys": self._keys(),
+            "temporary_keys": self._agencies.as_json(),
             "tokens": self._directory.live_tokens(),
             "throttled": self._throttle.refused,
             "calls": {"total": self._journal.total, "kept": len(self._journal)},

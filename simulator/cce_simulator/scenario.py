@@ -45,6 +45,23 @@ class UserSeed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AgencySeed:
+    """An agency that gives temporary keys to pods (section 7), by pod identity, by OIDC, or both."""
+
+    urn: str
+    # The tokens that are good now, be it of the service account or of the identity provider.
+    tokens: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    # None: it trusts no identity provider.
+    provider_urn: str | None = None
+    # None: it is not bound to a service account.
+    association_id: str | None = None
+    namespace: str = "imagecache-system"
+    service_account: str = "imagecache-operator"
+    enabled: bool = True
+    denied_actions: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSeed:
     """A project; its name is the region (section 6.1)."""
 
@@ -62,6 +79,7 @@ class AccountSeed:
     domain_name: str
     users: tuple[UserSeed, ...] = ()
     access_keys: tuple[AccessKeySeed, ...] = ()
+    agencies: tuple[AgencySeed, ...] = ()
     projects: tuple[ProjectSeed, ...] = ()
 
 
@@ -105,6 +123,14 @@ DEFAULT_ACCOUNTS = (
         access_keys=(
             AccessKeySeed(access_key="AKEXAMPLE0000000000", secret_key="SKEXAMPLE00000000000000000000000000000000"),  # noqa: S106 (made up)
         ),
+        agencies=(
+            AgencySeed(
+                urn="iam::d0123456789abcdef0123456789abcde:agency:imagecache-operator",
+                tokens=("example-token",),
+                provider_urn="iam::d0123456789abcdef0123456789abcde:oidc-provider:example-cluster",
+                association_id="a1b2c3d4-0000-4000-8000-000000000001",
+            ),
+        ),
         projects=(ProjectSeed(id="0123456789abcdef0123456789abcdef", name="cn-north-4"),),
     ),
 )
@@ -136,6 +162,7 @@ def parse_scenario(document: Any) -> Scenario:
     fields.done()
     _check_unique("project id", [project.id for account in accounts for project in account.projects])
     _check_unique("access key", [key.access_key for account in accounts for key in account.access_keys])
+    _check_unique("agency", [agency.urn for account in accounts for agency in account.agencies])
     _check_unique("domain name", [account.domain_name for account in accounts])
     _check_unique("cache id", [cache.id for cache in scenario.caches if cache.id])
     projects = {project.id for account in accounts for project in account.projects}
@@ -173,6 +200,7 @@ def _parse_account(fields: Fields) -> AccountSeed:
         domain_name=fields.text("domain_name"),
         users=tuple(_parse_user(item) for item in fields.objects("users")),
         access_keys=tuple(_parse_key(item) for item in fields.objects("access_keys")),
+        agencies=tuple(_parse_agency(item) for item in fields.objects("agencies")),
         projects=tuple(_parse_project(item) for item in fields.objects("projects")),
     )
     fields.done()
@@ -202,6 +230,21 @@ def _parse_key(fields: Fields) -> AccessKeySeed:
     )
     fields.done()
     return key
+
+
+def _parse_agency(fields: Fields) -> AgencySeed:
+    agency = AgencySeed(
+        urn=fields.text("urn"),
+        tokens=fields.texts("tokens"),
+        provider_urn=fields.optional_text("provider_urn"),
+        association_id=fields.optional_text("association_id"),
+        namespace=fields.text("namespace", "imagecache-system"),
+        service_account=fields.text("service_account", "imagecache-operator"),
+        enabled=fields.flag("enabled", default=True),
+        denied_actions=fields.texts("denied_actions"),
+    )
+    fields.done()
+    return agency
 
 
 def _parse_project(fields: Fields) -> ProjectSeed:

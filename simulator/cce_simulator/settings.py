@@ -42,6 +42,8 @@ class Settings:
     lockout: bool = True
     # Section 5: several KB.
     token_length: int = 4096
+    # Temporary keys (section 7) live as long as was asked for, and no longer than this.
+    temporary_key_seconds: float = 3600.0
     # Actions of section 9 nobody may use, e.g. cce:imageCache:delete.
     denied_actions: tuple[str, ...] = ()
     # Image reference -> message of the failed build (section 2: one failing image fails the cache).
@@ -74,6 +76,7 @@ def parse_settings(fields: Fields, base: Settings) -> Settings:
         retry_after=fields.choice("retry_after", get_args(RetryAfter), base.retry_after),
         lockout=fields.flag("lockout", base.lockout),
         token_length=fields.integer("token_length", base.token_length, minimum=32),
+        temporary_key_seconds=fields.number("temporary_key_seconds", base.temporary_key_seconds),
         denied_actions=fields.texts("denied_actions", base.denied_actions),
         failing_images=_parse_failing(fields, base.failing_images),
         switches=parse_switches(fields.object("switches"), base.switches),

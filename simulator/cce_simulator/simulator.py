@@ -6,7 +6,8 @@ import json
 
 from aiohttp import web
 
-from cce_simulator import delivery, errors
+from cce_simulator import delivery, errors, sts
+from cce_simulator.agencies import Agencies
 from cce_simulator.answers import JSON_TYPE, Answer, RefusedError
 from cce_simulator.api import TRUTH, ImageCacheApi, View
 from cce_simulator.caches import CacheStore
@@ -20,6 +21,7 @@ from cce_simulator.incoming import CACHES_PATH, UNKNOWN_OPERATION, WRITES, Incom
 from cce_simulator.journal import Call, Journal
 from cce_simulator.scenario import Scenario
 from cce_simulator.settings import LiveSettings
+from cce_simulator.sts import Sts
 from cce_simulator.throttle import Throttle
 
 
@@ -30,6 +32,7 @@ class Simulator:
         self.clock = clock
         self.live = LiveSettings(scenario.settings)
         self.directory = Directory(scenario.accounts, clock, self.live)
+        self.agencies = Agencies(scenario.accounts, clock, self.live)
         self.store = CacheStore(clock, self.live, [project.id for _, project in self.directory.projects()])
         for seed in scenario.caches:
             self.store.add(seed, seed.project or self.directory.default_project.id)
@@ -38,11 +41,13 @@ class Simulator:
         for fault in scenario.faults:
             self.faults.order(fault)
         self.throttle = Throttle(clock, self.live)
-        self._gate = Gate(self.directory, clock, self.live)
+        self._gate = Gate(self.directory, self.agencies, clock, self.live)
         self._iam = Iam(self.directory, clock)
+        self._sts = Sts(self.agencies)
         self._api = ImageCacheApi(self.store, clock, self.live)
         self.control = Control(
             directory=self.directory,
+            agencies=self.agencies,
             store=self.store,
             journal=self.journal,
             faults=self.faults,
@@ -125,6 +130,8 @@ class Simulator:
         try:
             if incoming.operation == "CreateToken":
                 return self._iam.create_token(incoming, call)
+            if incoming.operation in sts.OPERATIONS:
+                return self._sts.answer(incoming, call)
             caller = self._gate.admit(incoming)
             call.project = caller.project.id if caller.project else None
             is_cache_call = incoming.path.startswith(CACHES_PATH)

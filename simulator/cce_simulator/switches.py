@@ -55,6 +55,8 @@ class Switches:
     images_echo: Literal["as_given", "canonical", "reordered"] = "as_given"
     # Section 2: "Whether expiry is counted from created_at or from becoming Available".
     retention_from: Literal["created", "available"] = "created"
+    # Section 6: the SDK signs X-Security-Token, another client of Huawei's adds it after signing.
+    unsigned_security_token: Literal["refused", "accepted"] = "refused"  # noqa: S105 (a position)
 
 
 def allowed_values() -> dict[str, tuple[Any, ...]]:

@@ -22,6 +22,7 @@ from cce_simulator.server import listening
 from cce_simulator.simulator import Simulator
 
 DEFAULT_KEY = DEFAULT_ACCOUNTS[0].access_keys[0]
+DEFAULT_AGENCY = DEFAULT_ACCOUNTS[0].agencies[0]
 DEFAULT_PROJECT = DEFAULT_ACCOUNTS[0].projects[0]
 _HOST = "127.0.0.1"
 _START_SECONDS = 10.0
@@ -103,9 +104,10 @@ class RunningSimulator:
         key: AccessKeySeed = DEFAULT_KEY,
         project: str | None = None,
         skew: float = 0.0,
+        unsigned: Mapping[str, str] = NO_HEADERS,
         timeout: float = 10.0,
     ) -> Reply:
-        """Sign it with an access key at the simulator's time of day plus `skew`."""
+        """Sign it with an access key at the simulator's time of day plus `skew`, then add what is `unsigned`."""
         content = b"" if body is None else json.dumps(body).encode()
         moment = time.gmtime(self.clock.wall() + skew)
         headers = {
@@ -126,7 +128,7 @@ class RunningSimulator:
         headers["authorization"] = (
             f"{signatures.ALGORITHM} Access={key.access_key}, SignedHeaders={';'.join(names)}, Signature={signature}"
         )
-        return self.send(method, path, content, headers, timeout=timeout)
+        return self.send(method, path, content, {**headers, **unsigned}, timeout=timeout)
 
     def list(self, query: str = "") -> Reply:
         """ListImageCaches."""

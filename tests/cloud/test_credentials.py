@@ -10,7 +10,14 @@ import pytest
 from pydantic import SecretStr
 from tests.cloud.kit import KEY, USER
 
-from imagecache_operator.cloud.credentials import AccessKey, Credentials, CredentialsError, UserPassword
+from imagecache_operator.cloud.credentials import (
+    AccessKey,
+    Credentials,
+    CredentialsError,
+    OidcAgency,
+    PodIdentity,
+    UserPassword,
+)
 from imagecache_operator.cloud.credentials_directory import DirectoryCredentials
 from imagecache_operator.cloud.credentials_keys import (
     check_access_key,
@@ -42,6 +49,15 @@ class Given:
     username: str | None = None
     password: SecretStr | None = None
     domain_name: str | None = None
+    oidc_provider_urn: str | None = None
+    oidc_agency_urn: str | None = None
+    oidc_token_file: Path | None = None
+    oidc_session_name: str = "a-session"
+    oidc_duration: int = 3600
+    oidc_policy: str | None = None
+    oidc_policy_ids: tuple[str, ...] = ()
+    pod_identity_uri: str | None = None
+    pod_identity_token_file: Path | None = None
 
 
 BOTH = Given(
@@ -51,6 +67,17 @@ BOTH = Given(
     password=SecretStr(PASSWORD),
     domain_name="corp",
 )
+
+EVERY = replace(
+    BOTH,
+    oidc_provider_urn="iam::1:oidc-provider:p",
+    oidc_agency_urn="iam::1:agency:a",
+    oidc_token_file=Path("/oidc/token"),
+    pod_identity_uri="http://169.254.1.1/v1/credentials",
+    pod_identity_token_file=Path("/pod/token"),
+)
+AGENCY = OidcAgency("iam::1:oidc-provider:p", "iam::1:agency:a", Path("/oidc/token"), "a-session", 3600)
+POD = PodIdentity("http://169.254.1.1/v1/credentials", Path("/pod/token"))
 
 
 # --- from settings
@@ -70,6 +97,13 @@ BOTH = Given(
         pytest.param(
             replace(BOTH, secret_key=None), UserPassword("ann", SecretStr(PASSWORD), "corp"), id="half a key: the user"
         ),
+        pytest.param(EVERY, AccessKey(AK, SecretStr(SK)), id="all ways: the access key"),
+        pytest.param(replace(EVERY, secret_key=None, password=None), AGENCY, id="neither key nor user: the agency"),
+        pytest.param(
+            replace(EVERY, secret_key=None, password=None, oidc_token_file=None), POD, id="half of all else: the pod's"
+        ),
+        pytest.param(replace(EVERY, auth="oidc"), AGENCY, id="the agency asked"),
+        pytest.param(replace(EVERY, auth="pod-identity"), POD, id="pod identity asked"),
     ],
 )
 def test_credentials_of_the_environment(settings: Given, secret: object) -> None:
@@ -86,6 +120,8 @@ def test_credentials_of_the_environment(settings: Given, secret: object) -> None
         pytest.param(Given(), id="nothing"),
         pytest.param(Given(auth="token", access_key=SecretStr(AK), secret_key=SecretStr(SK)), id="a key, token asked"),
         pytest.param(replace(BOTH, auth="aksk", access_key=None), id="a user, access key asked"),
+        pytest.param(replace(BOTH, auth="oidc"), id="key and user, agency asked"),
+        pytest.param(replace(EVERY, auth="pod-identity", pod_identity_uri=None), id="half of pod identity, asked"),
         pytest.param(replace(BOTH, access_key=None, password=None), id="half of each"),
     ],
 )
@@ -97,7 +133,13 @@ def test_no_credentials_in_the_environment(settings: Given) -> None:
 
 def test_the_directory_goes_before_all_else(tmp_path: Path) -> None:
     """A credentials directory wins over keys and users of the environment, even while it is empty."""
-    assert isinstance(source_from(replace(BOTH, credentials_dir=tmp_path)), DirectoryCredentials)
+    assert isinstance(source_from(replace(EVERY, credentials_dir=tmp_path)), DirectoryCredentials)
+
+
+@pytest.mark.parametrize(("auth", "secret"), [("oidc", AGENCY), ("pod-identity", POD)])
+def test_temporary_keys_by_name_go_before_the_directory(tmp_path: Path, auth: str, secret: object) -> None:
+    """The base of the deployment always sets a directory; asking for another way must suffice."""
+    assert source_from(replace(EVERY, credentials_dir=tmp_path, auth=auth)).current().secret == secret
 
 
 # --- from the keys of a Secret

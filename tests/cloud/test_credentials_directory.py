@@ -9,7 +9,8 @@ import pytest
 
 from imagecache_operator.cloud import credentials_directory as module
 from imagecache_operator.cloud.credentials import AccessKey, CredentialsError, UserPassword
-from imagecache_operator.cloud.credentials_directory import KEY_BYTES_MAX, DirectoryCredentials
+from imagecache_operator.cloud.credentials_directory import DirectoryCredentials
+from imagecache_operator.cloud.files import FILE_BYTES_MAX, read_small_file
 
 OLD = {"accessKey": "AKOLD", "secretKey": "SKOLD-SECRET"}
 NEW = {"accessKey": "AKNEW", "secretKey": "SKNEW-SECRET"}
@@ -75,7 +76,7 @@ def test_what_has_not_changed_is_not_read_again(mount: Mount, monkeypatch: pytes
     """Every request asks for the credentials, so only a change costs a read."""
     source = DirectoryCredentials(mount.path)
     first = source.current()
-    monkeypatch.setattr(module, "_read_file", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(module, "read_small_file", lambda path: pytest.fail("read again"))
     assert source.current() is first
 
 
@@ -96,15 +97,14 @@ def test_plain_files_work_without_a_kubelet(tmp_path: Path) -> None:
 
 def test_a_swap_in_the_middle_never_mixes_two_versions(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the Secret is swapped between two files, the pair that comes out is the new one, whole."""
-    read = module._read_file
 
     def swapping(path: Path) -> str:
         if path.name == "secretKey":
-            monkeypatch.setattr(module, "_read_file", read)
+            monkeypatch.setattr(module, "read_small_file", read_small_file)
             mount.put(NEW)
-        return read(path)
+        return read_small_file(path)
 
-    monkeypatch.setattr(module, "_read_file", swapping)
+    monkeypatch.setattr(module, "read_small_file", swapping)
     assert _pair(DirectoryCredentials(mount.path)) == ("AKNEW", "SKNEW-SECRET")
 
 
@@ -112,35 +112,33 @@ def test_a_plain_file_that_changes_in_the_middle_is_read_again(tmp_path: Path, m
     """Without a kubelet, too, what was read counts only when nothing changed meanwhile."""
     for key, text in OLD.items():
         (tmp_path / key).write_text(text, encoding="utf-8")
-    read = module._read_file
 
     def changing(path: Path) -> str:
-        text = read(path)
+        text = read_small_file(path)
         if path.name == "secretKey":
-            monkeypatch.setattr(module, "_read_file", read)
+            monkeypatch.setattr(module, "read_small_file", read_small_file)
             for key, new in NEW.items():
                 (tmp_path / key).write_text(new, encoding="utf-8")
         return text
 
-    monkeypatch.setattr(module, "_read_file", changing)
+    monkeypatch.setattr(module, "read_small_file", changing)
     assert _pair(DirectoryCredentials(tmp_path)) == ("AKNEW", "SKNEW-SECRET")
 
 
 def test_one_that_never_stands_still_is_given_up_for_now(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a few attempts the sentence says that it is read again later; and then it is."""
-    read = module._read_file
 
     def restless(path: Path) -> str:
         if path.name == "accessKey":
             mount.put(NEW)
-        return read(path)
+        return read_small_file(path)
 
     source = DirectoryCredentials(mount.path)
-    monkeypatch.setattr(module, "_read_file", restless)
+    monkeypatch.setattr(module, "read_small_file", restless)
     assert _sentence(source) == (
         f"What is in the credentials directory {mount.path} changes faster than it can be read; it is read again later."
     )
-    monkeypatch.setattr(module, "_read_file", read)
+    monkeypatch.setattr(module, "read_small_file", read_small_file)
     assert _pair(source) == ("AKNEW", "SKNEW-SECRET")
 
 
@@ -179,7 +177,7 @@ def _odd(path: Path, what: str) -> None:
         case "bytes that are no text":
             path.write_bytes(b"SK\xff\xfeSECRET")
         case "too large":
-            path.write_bytes(b"S" * (KEY_BYTES_MAX + 1))
+            path.write_bytes(b"S" * (FILE_BYTES_MAX + 1))
         case "a pipe":
             os.mkfifo(path)
         case "a directory":
@@ -217,7 +215,7 @@ def test_odd_files_are_told_and_hold_nothing_up(tmp_path: Path, what: str, reaso
 def test_the_largest_key_that_is_read(tmp_path: Path) -> None:
     """64 KiB are read; that no such secret key exists is then told by its form."""
     (tmp_path / "accessKey").write_text("AKOLD", encoding="utf-8")
-    (tmp_path / "secretKey").write_bytes(b"S" * KEY_BYTES_MAX)
+    (tmp_path / "secretKey").write_bytes(b"S" * FILE_BYTES_MAX)
     assert "secretKey in the credentials directory" in _sentence(DirectoryCredentials(tmp_path))
     assert "must be a secret access key" in _sentence(DirectoryCredentials(tmp_path))
 

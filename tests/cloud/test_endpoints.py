@@ -13,6 +13,7 @@ from imagecache_operator.cloud.endpoints import (
     EndpointError,
     Endpoints,
     check_endpoint,
+    check_pod_identity_uri,
     check_region,
     host_of,
 )
@@ -209,3 +210,53 @@ def test_own_templates_are_allowed_whatever_the_list_says() -> None:
     with pytest.raises(EndpointError, match=r"The host cce\.cn-north-4\.myhuaweicloud\.com is not among those"):
         endpoints.cce("cn-north-4")
     assert Endpoints(allowed=HUAWEI_DOMAINS).hosts() == ("*.myhuaweicloud.com", "*.myhuaweicloud.eu")
+
+
+# --- pod identity
+
+
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("http://169.254.170.23/v1/credentials", "http://169.254.170.23/v1/credentials"),
+        (" http://169.254.0.1:80/v1/ \n", "http://169.254.0.1:80/v1/"),
+        ("http://[fe80::1]:8080/v1", "http://[fe80::1]:8080/v1"),
+        ("http://127.0.0.1:18080/v1/credentials", "http://127.0.0.1:18080/v1/credentials"),
+        ("HTTP://LocalHost:1/V1", "http://localhost:1/V1"),
+        ("http://[::1]/v1", "http://[::1]/v1"),
+        ("https://credentials.example.com/v1?cluster=a&x=1", "https://credentials.example.com/v1?cluster=a&x=1"),
+        ("https://10.0.0.1/v1", "https://10.0.0.1/v1"),
+    ],
+)
+def test_where_pod_identity_may_be(text: str, uri: str) -> None:
+    """Https anywhere, http where it does not leave the node; path and query stay as they are."""
+    assert check_pod_identity_uri(text) == uri
+    assert str(httpx.URL(uri)) == uri.replace(":80/", "/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("http://10.0.0.1/v1", id="http to a private address"),
+        pytest.param("http://credentials.example.com/v1", id="http to a name"),
+        pytest.param("http://169.254.1.1.example.com/v1", id="a name that looks link-local"),
+        pytest.param("http://169.254.1.1@evil.example/v1", id="a user that looks link-local"),
+        pytest.param("http://169.254.1/v1", id="an address in a short form"),
+        pytest.param("http://2852001793/v1", id="an address as one number"),
+        pytest.param("http://localhost.example.com/v1", id="a name that begins like this machine"),
+        pytest.param("http://[::ffff:10.0.0.1]/v1", id="a private address inside another one"),
+        pytest.param("169.254.1.1/v1", id="no scheme"),
+        pytest.param("ftp://127.0.0.1/v1", id="another scheme"),
+        pytest.param("file:///etc/passwd", id="a file"),
+        pytest.param("https://x.example.com/v1#x", id="a fragment"),
+        pytest.param("https://x.example.com/v1?x y", id="a blank"),
+        pytest.param("https://x.example.com/v1?x\r\nX-Evil: 1", id="a line end"),
+        pytest.param("https://x.example.com/../v1", id="a way up"),
+        pytest.param("https://{region}.example.com/v1", id="a place for a region"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_where_pod_identity_may_not_be(text: str) -> None:
+    """The token of the service account would leave the node for everybody to read, or go astray."""
+    with pytest.raises(EndpointError, match="must "):
+        check_pod_identity_uri(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -251,3 +252,12 @@ async def test_the_cloud_does_not_lock_a_key_that_dies(cloud: RunningSimulator, 
         await asyncio.gather(*(_delete(client, gate) for _ in range(10)))
         assert failures() == first + more
     assert cloud.control("GET", "state")["access_keys"][DEFAULT_KEY.access_key]["times_locked"] == 0
+
+
+async def test_missing_temporary_keys_close_nothing(one: Gated) -> None:
+    """No key was refused, so none has to be spared: the next call goes out at once."""
+    one.answer = replace(REFUSED, unsent=True)
+    for _ in range(3):
+        assert await one.ask() == one.answer
+    one.answer = GOOD
+    assert await one.ask() == GOOD

@@ -12,6 +12,7 @@ from tests.cloud.kit import PROJECT, TurnedClock
 
 from imagecache_operator.cloud.auth import TokenAuth, TokenEndedError
 from imagecache_operator.cloud.iam import IamError, Token
+from imagecache_operator.cloud.renewal import PAUSE_FIRST
 from imagecache_operator.observation import Trouble, TroubleKind
 
 URL = "https://cce.cn-north-4.myhuaweicloud.com/v5/imagecaches"
@@ -285,7 +286,7 @@ async def test_a_late_401_does_not_throw_a_newer_token_away(iam: Iam, clock: Tur
 
 @pytest.mark.parametrize("at", ["the first token", "the renewal in time", "the renewal after a 401"])
 async def test_failures_of_iam_reach_the_caller(iam: Iam, clock: TurnedClock, gateway: Gateway, at: str) -> None:
-    """Whoever needs a token that IAM does not give gets IAM's error; once IAM gives one, requests go out again."""
+    """Whoever needs a token that IAM does not give gets IAM's error; after a pause IAM is asked again."""
     auth = TokenAuth(iam.issue, clock, token=None if at == "the first token" else iam.token("old"))
     gateway.bad = {"old"} if at == "the renewal after a 401" else set()
     clock.advance(DAY if at == "the renewal in time" else 0.0)
@@ -295,7 +296,20 @@ async def test_failures_of_iam_reach_the_caller(iam: Iam, clock: TurnedClock, ga
     assert caught.value.trouble.kind is TroubleKind.CLOUD_UNAVAILABLE
     assert gateway.seen == (["old"] if at == "the renewal after a 401" else [])
     iam.failure = None
+    clock.advance(PAUSE_FIRST)
     assert await _get(auth, gateway) == 200
+
+
+async def test_while_iam_is_down_the_old_token_serves(iam: Iam, clock: TurnedClock, gateway: Gateway) -> None:
+    """A renewal that fails in time costs no request anything; only when the token has ended does IAM's error show."""
+    auth = TokenAuth(iam.issue, clock, token=iam.token("old"))
+    iam.failure = IAM_DOWN
+    clock.advance(0.9 * DAY)
+    assert await _get(auth, gateway) == 200
+    clock.advance(0.1 * DAY)
+    with pytest.raises(IamError):
+        await _get(auth, gateway)
+    assert gateway.seen == ["old"]
 
 
 async def test_a_wall_clock_that_jumps_changes_nothing(iam: Iam, gateway: Gateway) -> None:

@@ -94,6 +94,12 @@ async def test_a_poke_during_a_list_leads_to_another_one(started: Started) -> No
         pytest.param(REFUSED, True, [300, 300], id="the key is refused: slow lane"),
         pytest.param(FORBIDDEN, True, [300, 300], id="the action is denied: slow lane"),
         pytest.param(
+            replace(REFUSED, unsent=True, retry_after=4.0),
+            True,
+            [4, 4, 4],
+            id="no temporary keys: until they are asked for again",
+        ),
+        pytest.param(
             replace(OUTAGE, kind=TroubleKind.ENDPOINT_INVALID),
             True,
             [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300],

@@ -132,6 +132,9 @@ async def test_which_writes_count(kit: Kit, answer: Any, counts: bool) -> None:
         pytest.param(REJECTED, 1.0, id="rejected: a second at first"),
         pytest.param(UNCONNECTED, 1.0, id="no connection: a second at first"),
         pytest.param(Trouble(TroubleKind.ACCESS_DENIED, "403"), 300.0, id="denied: five minutes"),
+        pytest.param(
+            Trouble(TroubleKind.CREDENTIALS_INVALID, "No keys.", unsent=True), 1.0, id="no keys: a second at first"
+        ),
     ],
 )
 async def test_a_delete_that_was_not_carried_out_goes_again_when_its_obstacle_may_be_gone(

@@ -86,6 +86,10 @@ def test_defaults() -> None:
         "log_format": None,
         "log_json": False,
         "log_level": "info",
+        "oidc_session_name": "oidc-sts-session",
+        "oidc_duration": 3600,
+        "oidc_policy_ids": (),
+        "pod_identity_uri": None,
     }
     assert {name: getattr(settings, name) for name in expected} == expected
     assert settings.defaults == Defaults(None, None, None)
@@ -118,6 +122,16 @@ def test_defaults() -> None:
         ("IMAGECACHE_USERNAME", "jane", "username", "jane"),
         ("IMAGECACHE_PASSWORD", " blanks belong to it \n", "password", " blanks belong to it "),
         ("IMAGECACHE_DOMAIN_NAME", "acme", "domain_name", "acme"),
+        ("HUAWEICLOUD_OIDC_PROVIDER_URN", "iam::1:oidc-provider:p\n", "oidc_provider_urn", "iam::1:oidc-provider:p"),
+        ("HUAWEICLOUD_OIDC_AGENCY_URN", "iam::1:agency:a", "oidc_agency_urn", "iam::1:agency:a"),
+        ("HUAWEICLOUD_OIDC_TOKEN_FILE", "/oidc/token", "oidc_token_file", Path("/oidc/token")),
+        ("HUAWEICLOUD_OIDC_SESSION_NAME", "caches", "oidc_session_name", "caches"),
+        ("HUAWEICLOUD_OIDC_DURATION_SECONDS", "900", "oidc_duration", 900),
+        ("HUAWEICLOUD_OIDC_DURATION_SECONDS", "43200", "oidc_duration", 43200),
+        ("HUAWEICLOUD_OIDC_POLICY", '{"Version": "5.0"}', "oidc_policy", '{"Version": "5.0"}'),
+        ("HUAWEICLOUD_OIDC_POLICY_IDS", "a, b", "oidc_policy_ids", ("a", "b")),
+        ("HC_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.1.1/v1", "pod_identity_uri", "http://169.254.1.1/v1"),
+        ("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/pod/token", "pod_identity_token_file", Path("/pod/token")),
         ("IMAGECACHE_CLUSTER_ID", "c-1", "cluster_id", "c-1"),
         ("IMAGECACHE_NAMESPACES", "*", "namespaces", None),
         ("IMAGECACHE_NAMESPACES", "team-a, team-b,", "namespaces", ("team-a", "team-b")),

@@ -22,13 +22,23 @@ SECONDS = "must be a number of seconds, 0.1 at least, such as 30 or 0.5"
 COUNT = "must be a whole number, 0 for no limit"
 NAMESPACES = "must be * or a comma list of namespaces"
 ADDRESS = "must be host:port, :port, or off"
-NOT_SERVED = "is not served by this version: use aksk, token or auto"
+URN = "must be a URN, such as iam::<account id>:agency:<name>"
+DURATION = "must be a whole number of seconds from 900 to 43200"
+PATH = "must be an absolute path"
+LOCAL = (
+    "must be https, or http to this machine or to a link-local address (169.254.0.0/16, fe80::/10): the token would go "
+    "over the network for everybody to read"
+)
+OIDC = "HUAWEICLOUD_OIDC_PROVIDER_URN, HUAWEICLOUD_OIDC_AGENCY_URN, HUAWEICLOUD_OIDC_TOKEN_FILE"
+POD = "HC_CONTAINER_CREDENTIALS_FULL_URI, HC_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 HOSTS = "must be a comma list of hosts such as cce.example.com or *.example.com, without scheme, port and path"
 NAME = "must be a name of 1 to 256 characters"
 USER = "IMAGECACHE_USERNAME, IMAGECACHE_PASSWORD, IMAGECACHE_DOMAIN_NAME"
 NONE_SET = (
     "No credentials are set: set IMAGECACHE_CREDENTIALS_DIR, or HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or "
-    "IMAGECACHE_USERNAME, IMAGECACHE_PASSWORD and IMAGECACHE_DOMAIN_NAME."
+    "IMAGECACHE_USERNAME, IMAGECACHE_PASSWORD and IMAGECACHE_DOMAIN_NAME, or HUAWEICLOUD_OIDC_PROVIDER_URN, "
+    "HUAWEICLOUD_OIDC_AGENCY_URN and HUAWEICLOUD_OIDC_TOKEN_FILE; or bind an agency to the operator's service account "
+    "(CCE pod identity)."
 )
 
 
@@ -61,9 +71,7 @@ REFUSED = [
     ("IMAGECACHE_STS_ENDPOINT", "https://sts.example.com:99999", "must have a port from 1 to 65535"),
     ("HUAWEICLOUD_SDK_STS_ENDPOINT", "https://-", "must have a host name or an IP address in its usual form"),
     ("IMAGECACHE_ALLOW_HTTP", "perhaps", FLAG),
-    ("IMAGECACHE_AUTH", "oidc", NOT_SERVED),
-    ("IMAGECACHE_AUTH", "pod-identity", NOT_SERVED),
-    ("IMAGECACHE_AUTH", "magic", "must be one of auto, aksk, token"),
+    ("IMAGECACHE_AUTH", "magic", "must be one of auto, aksk, token, oidc, pod-identity"),
     ("IMAGECACHE_CREDENTIALS_DIR", "secrets", "must be an absolute path"),
     ("HUAWEICLOUD_SDK_AK", "a b", "must be an access key id: printable characters, no blank, no comma"),
     ("HUAWEICLOUD_SDK_SK", "a,b", "must be a secret access key: printable characters, no blank, no comma"),
@@ -71,6 +79,17 @@ REFUSED = [
     ("IMAGECACHE_USERNAME", "x" * 257, NAME),
     ("IMAGECACHE_PASSWORD", "two\nlines", "must be a password in one line"),
     ("IMAGECACHE_DOMAIN_NAME", "a\x00b", NAME),
+    ("HUAWEICLOUD_OIDC_PROVIDER_URN", "a b", URN),
+    ("HUAWEICLOUD_OIDC_AGENCY_URN", "x" * 257, URN),
+    ("HUAWEICLOUD_OIDC_TOKEN_FILE", "token", PATH),
+    ("HUAWEICLOUD_OIDC_SESSION_NAME", "x", "must be a name of 2 to 64 letters, digits and _+=,.@-"),
+    ("HUAWEICLOUD_OIDC_DURATION_SECONDS", "899", DURATION),
+    ("HUAWEICLOUD_OIDC_DURATION_SECONDS", "43201", DURATION),
+    ("HUAWEICLOUD_OIDC_DURATION_SECONDS", "1h", DURATION),
+    ("HUAWEICLOUD_OIDC_POLICY_IDS", "a,\x00", NAME),
+    ("HC_CONTAINER_CREDENTIALS_FULL_URI", "http://credentials.example.com/v1", LOCAL),
+    ("HC_CONTAINER_CREDENTIALS_FULL_URI", "169.254.1.1/v1", URL),
+    ("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", "token", PATH),
     ("IMAGECACHE_CLUSTER_ID", "a/b", "must be the uid of a cluster: at most 64 letters, digits, -"),
     ("IMAGECACHE_NAMESPACES", "Team_A", NAMESPACES),
     ("IMAGECACHE_NAMESPACES", ",", NAMESPACES),
@@ -149,6 +168,28 @@ def test_all_faults_are_told_at_once() -> None:
             id="a user is asked for and there is a key",
         ),
         pytest.param(
+            {"HUAWEICLOUD_OIDC_AGENCY_URN": "iam::1:agency:a", "HUAWEICLOUD_OIDC_TOKEN_FILE": "/token"},
+            f"HUAWEICLOUD_OIDC_PROVIDER_URN must be set, too: {OIDC} belong together.",
+            id="an agency without its provider",
+        ),
+        pytest.param(
+            {"HC_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.1.1/v1"},
+            f"HC_CONTAINER_AUTHORIZATION_TOKEN_FILE must be set, too: {POD} belong together.",
+            id="half of pod identity",
+        ),
+        pytest.param(
+            KEY | {"IMAGECACHE_AUTH": "pod-identity"},
+            "HC_CONTAINER_CREDENTIALS_FULL_URI and HC_CONTAINER_AUTHORIZATION_TOKEN_FILE must be set, too: "
+            f"{POD} belong together.",
+            id="pod identity is asked for and there is a key",
+        ),
+        pytest.param(
+            {"IMAGECACHE_CREDENTIALS_DIR": "/etc/imagecache", "IMAGECACHE_AUTH": "pod-identity"},
+            "HC_CONTAINER_CREDENTIALS_FULL_URI and HC_CONTAINER_AUTHORIZATION_TOKEN_FILE must be set, too: "
+            f"{POD} belong together.",
+            id="a directory does not stand in for pod identity that is asked for",
+        ),
+        pytest.param(
             KEY | {"IMAGECACHE_CCE_ENDPOINT": "https://cce.example.com"},
             "IMAGECACHE_CCE_ENDPOINT has no {region} in it, so IMAGECACHE_REGION must be set, too.",
             id="an endpoint for one region and no region",
@@ -191,6 +232,21 @@ def test_http_is_for_this_machine_or_when_allowed(variable: str, template: str) 
         pytest.param({"IMAGECACHE_CREDENTIALS_DIR": "/etc/imagecache"}, id="the directory may come later"),
         pytest.param(
             {"IMAGECACHE_USERNAME": "u", "IMAGECACHE_PASSWORD": "p", "IMAGECACHE_DOMAIN_NAME": "d"}, id="a user"
+        ),
+        pytest.param(
+            {
+                "HUAWEICLOUD_OIDC_PROVIDER_URN": "iam::1:oidc-provider:p",
+                "HUAWEICLOUD_OIDC_AGENCY_URN": "iam::1:agency:a",
+                "HUAWEICLOUD_OIDC_TOKEN_FILE": "/token",
+            },
+            id="a trust agency",
+        ),
+        pytest.param(
+            {
+                "HC_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.1.1/v1",
+                "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/token",
+            },
+            id="pod identity",
         ),
         pytest.param(KEY | {"IMAGECACHE_USERNAME": "u"}, id="a key, and half a user that nobody asked for"),
         pytest.param(

@@ -8,13 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from cce_simulator.testing import DEFAULT_KEY, DEFAULT_PROJECT, RunningSimulator
+from cce_simulator.testing import DEFAULT_AGENCY, DEFAULT_KEY, DEFAULT_PROJECT, RunningSimulator
 
 CACHE_ID = "c271e39e-1a6e-4d3d-8fa8-2a36329c68d2"
 SCENARIO = """{"caches": [{"name": "test-imagecache", "id": "c271e39e-1a6e-4d3d-8fa8-2a36329c68d2",
@@ -163,6 +165,65 @@ def test_a_temporary_key_with_the_sdk(v5: ModuleType, cloud: RunningSimulator) -
     with pytest.raises(ClientRequestException) as caught:
         _client(v5, cloud.url, security_token="OTHER").list_image_caches(v5.ListImageCachesRequest())
     assert caught.value.status_code == 401
+
+
+def _of_pod(patch: pytest.MonkeyPatch, cloud: RunningSimulator, token_file: Path) -> Any:
+    from huaweicloudsdkcore.auth.provider import PodIdentityCredentialProvider
+
+    patch.setenv("HC_CONTAINER_CREDENTIALS_FULL_URI", f"{cloud.url}/v1/credentials")
+    patch.setenv("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(token_file))
+    return PodIdentityCredentialProvider.get_basic().get_credentials()
+
+
+def _of_agency(patch: pytest.MonkeyPatch, cloud: RunningSimulator, token_file: Path) -> Any:
+    from huaweicloudsdkcore.auth.provider import OidcStsCredentialProvider
+
+    patch.setenv("HUAWEICLOUD_SDK_STS_ENDPOINT", cloud.url)
+    patch.setenv("HUAWEICLOUD_OIDC_PROVIDER_URN", str(DEFAULT_AGENCY.provider_urn))
+    patch.setenv("HUAWEICLOUD_OIDC_AGENCY_URN", DEFAULT_AGENCY.urn)
+    patch.setenv("HUAWEICLOUD_OIDC_TOKEN_FILE", str(token_file))
+    return OidcStsCredentialProvider.get_basic().get_credentials()
+
+
+@pytest.mark.parametrize(
+    ("way", "operation"), [(_of_pod, "AssumeAgencyForPodIdentity"), (_of_agency, "AssumeAgencyWithOIDC")]
+)
+def test_the_sdk_gets_temporary_keys(
+    v5: ModuleType, cloud: RunningSimulator, tmp_path: Path, way: Any, operation: str
+) -> None:
+    """The SDK's own providers read the token file, fetch keys with an end that they can read, and list with them."""
+    token_file = tmp_path / "token"
+    token_file.write_text(DEFAULT_AGENCY.tokens[0] + "\n", encoding="utf-8")
+    cloud.seed("a")
+    with pytest.MonkeyPatch.context() as patch:
+        credentials = way(patch, cloud, token_file).with_project_id(DEFAULT_PROJECT.id)
+        client = v5.CceClient.new_builder().with_credentials(credentials).with_endpoint(cloud.url).build()
+        assert [cache.name for cache in client.list_image_caches(v5.ListImageCachesRequest()).image_caches] == ["a"]
+    assert credentials._expired_at == pytest.approx(time.time() + 3600, abs=60)
+    fetched, listing = cloud.control("GET", "calls")["calls"]
+    assert (fetched["operation"], fetched["credential"], listing["status"]) == (operation, DEFAULT_AGENCY.urn, 200)
+    (key,) = cloud.control("GET", "state")["temporary_keys"]
+    assert listing["credential"] == key["access_key"]
+
+
+@pytest.mark.parametrize("way", [_of_pod, _of_agency])
+def test_the_sdk_with_a_token_that_has_expired(
+    v5: ModuleType, cloud: RunningSimulator, tmp_path: Path, way: Any
+) -> None:
+    """The simulator refuses it, and the SDK says so with the status."""
+    from huaweicloudsdkcore.exceptions.exceptions import SdkException
+
+    token_file = tmp_path / "token"
+    token_file.write_text("a-stale-token", encoding="utf-8")
+
+    def use(patch: pytest.MonkeyPatch) -> None:
+        credentials = way(patch, cloud, token_file).with_project_id(DEFAULT_PROJECT.id)
+        client = v5.CceClient.new_builder().with_credentials(credentials).with_endpoint(cloud.url).build()
+        client.list_image_caches(v5.ListImageCachesRequest())
+
+    # The one fails when it makes the credentials, the other with its first call.
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SdkException, match="401"):
+        use(patch)
 
 
 def test_the_sdk_looks_up_the_project_by_the_region(

@@ -18,7 +18,7 @@ from cce_simulator.errors import ErrorShape
 from cce_simulator.faults import FaultSpec, Kind, Variant
 from cce_simulator.incoming import _ONE_CACHE, _OPERATIONS, CACHES_PATH
 from cce_simulator.journal import _FIELDS
-from cce_simulator.scenario import CacheSeed, parse_scenario
+from cce_simulator.scenario import AgencySeed, CacheSeed, parse_scenario
 from cce_simulator.settings import RetryAfter, Settings, Timing
 from cce_simulator.simulator import Simulator
 from cce_simulator.switches import Switches, allowed_values
@@ -72,12 +72,14 @@ def test_every_route_of_the_control_path_is_told_and_no_other() -> None:
 
 def test_every_call_is_told() -> None:
     """Each operation stands beside its method and path."""
-    told = re.findall(r"^\| `([A-Z]+) (/v[35]\S*?)`[^|]*\| `(\w+)` \|", PAGE, re.MULTILINE)
+    told = re.findall(r"^\| `([A-Z]+) (/v[135]\S*?)`[^|]*\| `(\w+)` \|", PAGE, re.MULTILINE)
     one = {(method, f"{CACHES_PATH}/{{id}}", name) for method, name in _ONE_CACHE.items()}
     assert set(told) == one | {(*call, name) for call, name in _OPERATIONS.items()}
 
 
-@pytest.mark.parametrize("model", [FaultSpec, CacheSeed, Refusal, Revert, DeleteBehaviour, BuildBehaviour, Settings])
+@pytest.mark.parametrize(
+    "model", [FaultSpec, CacheSeed, AgencySeed, Refusal, Revert, DeleteBehaviour, BuildBehaviour, Settings]
+)
 def test_every_key_is_told(model: type[Any]) -> None:
     """Each key that can be given is named."""
     names = {field.name for field in dataclasses.fields(model)} - {"timing"}

@@ -263,6 +263,15 @@ def test_retention_from(cloud: RunningSimulator, value: str, outcome: float) -> 
     assert cloud.show(cache_id).json["image_cache"]["status"] == "Unavailable"
 
 
+@position("unsigned_security_token", ("refused", 401), ("accepted", 200))
+def test_unsigned_security_token(cloud: RunningSimulator, value: str, outcome: int) -> None:
+    """Whether the right security token counts when it was added after signing."""
+    cloud.switch(unsigned_security_token=value)
+    cloud.set(access_keys={DEFAULT_KEY.access_key: {"security_token": "STOKEN"}})
+    bare = {"X-Security-Token": "STOKEN"}
+    assert cloud.signed("GET", "/v5/imagecaches", unsigned=bare).status == outcome
+
+
 def test_every_position_has_a_test() -> None:
     """No switch and no position was forgotten above."""
     assert {name: sorted(map(str, values)) for name, values in TRIED.items()} == {

@@ -204,7 +204,7 @@ class CloudClient:
         try:
             response = await self._call(operation, method, path, body)
         except TokenEndedError:
-            message = f"The cloud does not take the token any more. The {method} goes again with a fresh one."
+            message = f"The cloud does not take the token or key any more. The {method} goes again with a fresh one."
             return TokenEnded(Trouble(TroubleKind.CLOUD_UNAVAILABLE, message))
         if isinstance(response, _NoAnswer):
             return Lost(response.trouble.message) if response.sent else NotDone(response.trouble)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import TypeAlias
 
 from imagecache_operator.cloud.credentials import Credentials, CredentialsError
 from imagecache_operator.cloud.credentials_keys import CHECKS, credentials_from
-
-KEY_BYTES_MAX = 64 * 1024
-"""Bytes of one file of a credentials directory; security tokens have several KiB."""
+from imagecache_operator.cloud.files import read_small_file, stamp_of, why_unreadable
 
 READ_ATTEMPTS = 5
 """How often a directory that changes while it is read is read again before giving up for now."""
@@ -61,15 +57,7 @@ class DirectoryCredentials:
     @staticmethod
     def _look(base: Path) -> Stamp:
         """What differs after any change of the files."""
-        stamps: list[object] = [str(base)]
-        for name in (".", *CHECKS):
-            try:
-                found = (base / name).stat()
-            except OSError as error:
-                stamps.append(error.errno)
-            else:
-                stamps.append((found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
-        return tuple(stamps)
+        return (str(base), *(stamp_of(base / name) for name in (".", *CHECKS)))
 
     def _read(self, base: Path) -> Credentials | str:
         """The credentials, or the sentence that says why there are none."""
@@ -78,31 +66,13 @@ class DirectoryCredentials:
         texts: dict[str, str] = {}
         for key in CHECKS:
             try:
-                texts[key] = _read_file(base / key)
+                texts[key] = read_small_file(base / key)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8 of at most 64 KiB"
+                reason = why_unreadable(error)
                 return f"{key} in {self._where} cannot be read ({reason}): check its mode, owner and content."
         try:
             return credentials_from(texts, where=self._where, auth=self._auth)
         except CredentialsError as error:
             return str(error)
-
-
-def _read_file(path: Path) -> str:
-    # O_NONBLOCK: a pipe in this place must not hold up the program.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(KEY_BYTES_MAX + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > KEY_BYTES_MAX:
-        raise ValueError
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise ValueError from None  # its own text would show what was read

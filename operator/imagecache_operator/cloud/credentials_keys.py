@@ -12,6 +12,8 @@ from imagecache_operator.cloud.endpoints import check_endpoint, check_region
 from imagecache_operator.spec import PROJECT_PATTERN
 
 _HEADER_WORD = re.compile(r"[!-+\--~]{1,256}")
+_SESSION_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
+_URN = re.compile(r"[!-~]{1,256}")
 _HEADER_LINE = re.compile(r"[!-~]{1,32768}")
 
 
@@ -28,6 +30,21 @@ def check_secret_key(text: str) -> str:
 def check_security_token(text: str) -> str:
     """A security token, which travels in a header; raises ValueError."""
     return _check(text.strip(), _HEADER_LINE, "must be a security token: printable characters, no blank")
+
+
+def check_token(text: str) -> str:
+    """A token of a service account, which travels in a header or a body; raises ValueError."""
+    return _check(text.strip(), _HEADER_LINE, "it must be one token: printable characters, no blank")
+
+
+def check_urn(text: str) -> str:
+    """The URN of an agency or an identity provider; raises ValueError."""
+    return _check(text.strip(), _URN, "must be a URN, such as iam::<account id>:agency:<name>")
+
+
+def check_session_name(text: str) -> str:
+    """The name of an agency session, which audit logs show; raises ValueError."""
+    return _check(text.strip(), _SESSION_NAME, "must be a name of 2 to 64 letters, digits and _+=,.@-")
 
 
 def check_name(text: str) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "cce_endpoint",
     "check_endpoint",
     "check_host_pattern",
+    "check_pod_identity_uri",
     "check_region",
     "host_allowed",
     "host_of",
@@ -105,6 +106,7 @@ _URL = re.compile(
     r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)/*"
 )
 _SCHEME_AND_HOST = re.compile(r"[A-Za-z]+://[^/?#@]*")
+_QUERY = re.compile(r"[A-Za-z0-9._~&=-]*")
 _HOST_PATTERN = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})+|{_LABEL}")
 
 
@@ -157,6 +159,25 @@ def check_endpoint(text: str) -> str:
     return str(parts).replace(_MARK, REGION_PLACE)
 
 
+def check_pod_identity_uri(text: str) -> str:
+    """The URI of CCE pod identity, path and all, as it is asked; raises EndpointError.
+
+    The token goes there unencrypted only where it does not leave the node: to this machine, or to a link-local address,
+    which no router forwards.
+    """
+    text = _SCHEME_AND_HOST.sub(lambda found: found[0].lower(), text.strip(), count=1)
+    base, _, query = text.partition("?")
+    if _QUERY.fullmatch(query) is None:
+        raise EndpointError("must be a URL with a plain query, or with none")
+    parts = _parse(base)
+    if parts.scheme == "http" and not is_loopback(parts.host) and not is_link_local(parts.host):
+        raise EndpointError(
+            "must be https, or http to this machine or to a link-local address (169.254.0.0/16, fe80::/10): the token "
+            "would go over the network for everybody to read"
+        )
+    return text
+
+
 def _parse(url: str) -> _Parts:
     found = _URL.fullmatch(url)
     if found is None:
@@ -190,6 +211,11 @@ def host_of(url: str) -> str:
 def is_loopback(host: str) -> bool:
     """Whether the host is this machine by its name or address."""
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def is_link_local(host: str) -> bool:
+    """Whether the host is an address that no router forwards."""
+    return _is_address(host) and ipaddress.ip_address(host).is_link_local
 
 
 def host_pattern(template: str) -> str:

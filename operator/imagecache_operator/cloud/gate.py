@@ -146,6 +146,8 @@ class KeyGate:
 
     def _learn(self, operation: Operation, subject: str, trouble: Trouble | None) -> None:
         until = self._clock.monotonic() + SLOW_LANE
+        if trouble is not None and trouble.unsent:
+            return
         if trouble is not None and trouble.kind is TroubleKind.CREDENTIALS_INVALID:
             self._refused, self._proven = trouble, False
             self._next_attempt[None] = until

@@ -70,7 +70,7 @@ async def issue_token(
     return Token(
         value=SecretStr(value),
         issued_at=now,
-        expires_at=_time(token.get("expires_at")),
+        expires_at=parse_time(token.get("expires_at")),
         project_id=_text(_inner(token, "project").get("id")),
         account_id=_text(_inner(_inner(token, "user"), "domain").get("id")),
     )
@@ -167,7 +167,8 @@ def _text(value: object) -> str | None:
     return clip(value, 128) or None
 
 
-def _time(value: object) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
+    """A moment as IAM and STS write it; None when it cannot be read."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

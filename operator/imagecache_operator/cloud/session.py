@@ -6,30 +6,32 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias, TypeVar, assert_never
+from functools import partial
+from typing import TypeVar, assert_never
 from weakref import WeakValueDictionary
 
 import httpx
 
 from imagecache_operator.clock import Clock
-from imagecache_operator.cloud.auth import SignatureAuth, TokenAuth
+from imagecache_operator.cloud.auth import SignatureAuth, TemporaryKeyAuth, TokenAuth
 from imagecache_operator.cloud.client import CloudClient, Meter
 from imagecache_operator.cloud.credentials import (
     AccessKey,
     Credentials,
     CredentialsError,
     CredentialsSource,
+    OidcAgency,
+    PodIdentity,
     UserPassword,
 )
 from imagecache_operator.cloud.endpoints import EndpointError, EndpointNotAllowedError, Endpoints
 from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
 from imagecache_operator.cloud.iam import IamError, Token, find_account_id, find_project_id, issue_token
+from imagecache_operator.cloud.renewal import Renewed
+from imagecache_operator.cloud.temporary_keys import TemporaryKey, temporary_keys
 from imagecache_operator.identity import Identity, Location
 from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.placement import Defaults, Placement
-
-_Found: TypeAlias = tuple[httpx.Auth, str, str | None]
-"""How requests are authenticated, the project, and the account where it can be told."""
 
 ACCOUNT_RETRY = 600.0
 """Seconds after which an account that could not be told is asked for again."""
@@ -48,6 +50,20 @@ class Session:
     identity: Identity
     client: CloudClient
     gate: KeyGate
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How requests are authenticated, the project, the account where it can be told, and whose credentials they are."""
+
+    auth: httpx.Auth
+    project_id: str
+    account_id: str | None
+    credential: str
+
+
+_Signs = Callable[[str | None], httpx.Auth]
+"""Makes what signs requests, for a project or, for IAM, for none."""
 
 
 class Gates:
@@ -113,14 +129,22 @@ class Sessions:
         self._last: Credentials | None = None
         self._complaint = ""
         self._asking = asyncio.Lock()
-        self._account_ids: dict[tuple[Credentials, str], tuple[float, str | None]] = {}
-        self._look_up_refused: dict[Credentials, float] = {}
+        # By where they come from and the STS that is asked: sessions of all projects share them.
+        self._keys: dict[tuple[PodIdentity | OidcAgency, str], Renewed[TemporaryKey]] = {}
+        self._account_ids: dict[tuple[str, str], tuple[float, str | None]] = {}
+        self._look_up_refused: dict[str, float] = {}
         # A region's project of a key never changes, so it is looked up once.
-        self._project_ids: dict[tuple[Credentials, str, str], str] = {}
+        self._project_ids: dict[tuple[str, str, str], str] = {}
 
-    def version(self) -> Credentials | str:
-        """The credentials as they are; those that hold when they cannot be read, or why there are none."""
-        return self._newest() or self._complaint
+    def version(self) -> object:
+        """The credentials as they are; those that hold when they cannot be read, or why there are none.
+
+        With temporary keys also whose they are, and whether there are any.
+        """
+        newest = self._newest() or self._complaint
+        if not self._keys:
+            return newest
+        return newest, *((keys.version, keys.latest and keys.latest.name) for keys in self._keys.values())
 
     def _newest(self) -> Credentials | None:
         try:
@@ -153,39 +177,62 @@ class Sessions:
             return await self._open(placement, credentials)
         except (CredentialsError, EndpointError) as error:
             return Trouble(_kind_of(error), str(error))
+        except IamError as error:
+            return error.trouble
 
     async def _open(self, placement: Placement, credentials: Credentials) -> Session | Trouble:
         override = self._endpoints.overridden if self._trusted else self._endpoints.named_by_secret
         endpoints = override(region=credentials.region, cce=credentials.cce_endpoint, iam=credentials.iam_endpoint)
-        cce, iam = endpoints.cce(placement.region), endpoints.iam(placement.region)
+        cce = endpoints.cce(placement.region)
         gate = self._gate_of(credentials)
         match credentials.secret:
             case AccessKey() as key:
-                found = await self._for_key(placement, credentials, key, gate, iam, _sts(endpoints, placement.region))
+                sign: _Signs = partial(SignatureAuth, key, clock=self._clock)
+                found = await self._for_key(placement, credentials, sign, gate, endpoints, credentials.fingerprint)
+            case PodIdentity() | OidcAgency() as where:
+                keys = self._keys_from(where, endpoints, placement.region)
+                name = (await keys.current()).value.name
+                sign = partial(TemporaryKeyAuth, keys, name, clock=self._clock)
+                found = await self._for_key(placement, credentials, sign, gate, endpoints, name)
             case UserPassword() as user:
-                found = await self._for_user(placement, user, gate, iam)
+                found = await self._for_user(
+                    placement, user, gate, endpoints.iam(placement.region), credentials.fingerprint
+                )
             case _:
                 assert_never(credentials.secret)
         if isinstance(found, Trouble):
             return found
-        auth, project_id, account_id = found
         client = CloudClient(
             self._http,
             cce,
-            auth,
+            found.auth,
             who=credentials.who,
             request_timeout=self._timeout,
             clock=self._clock,
             meter=self._meter,
         )
-        location = Location(endpoint=cce, region=placement.region, project_id=project_id)
-        return Session(credentials, Identity(location, account_id, credentials.fingerprint), client, gate)
+        location = Location(endpoint=cce, region=placement.region, project_id=found.project_id)
+        return Session(credentials, Identity(location, found.account_id, found.credential), client, gate)
+
+    def _keys_from(self, where: PodIdentity | OidcAgency, endpoints: Endpoints, region: str) -> Renewed[TemporaryKey]:
+        sts = endpoints.sts(region) if isinstance(where, OidcAgency) else ""
+        keys = self._keys.get((where, sts))
+        if keys is None:
+            keys = temporary_keys(self._http, where, sts, self._clock, request_timeout=self._timeout)
+            self._keys[where, sts] = keys
+        return keys
 
     async def _for_key(
-        self, placement: Placement, credentials: Credentials, key: AccessKey, gate: KeyGate, iam: str, sts: str | None
+        self,
+        placement: Placement,
+        credentials: Credentials,
+        sign: _Signs,
+        gate: KeyGate,
+        endpoints: Endpoints,
+        credential: str,
     ) -> _Found | Trouble:
-        unscoped = SignatureAuth(key, None, self._clock)
-        which = (credentials, iam, placement.region)
+        iam, unscoped = endpoints.iam(placement.region), sign(None)
+        which = (credential, iam, placement.region)
         project_id = placement.project_id or self._project_ids.get(which)
         if project_id is None:
             answer = await gate.run(
@@ -201,10 +248,13 @@ class Sessions:
             if isinstance(answer, Trouble):
                 return answer
             project_id = self._project_ids[which] = answer
-        account_id = await self._account_id(credentials, unscoped, iam, sts)
-        return SignatureAuth(key, project_id, self._clock), project_id, account_id
+        sts = _sts(endpoints, placement.region)
+        account_id = await self._account_id(credential, unscoped, iam, sts, who=credentials.who)
+        return _Found(sign(project_id), project_id, account_id, credential)
 
-    async def _for_user(self, placement: Placement, user: UserPassword, gate: KeyGate, iam: str) -> _Found | Trouble:
+    async def _for_user(
+        self, placement: Placement, user: UserPassword, gate: KeyGate, iam: str, credential: str
+    ) -> _Found | Trouble:
         scope = {"name": placement.region} if placement.project_id is None else {"id": placement.project_id}
 
         async def issue() -> Token:
@@ -219,23 +269,26 @@ class Sessions:
                 TroubleKind.ENDPOINT_INVALID,
                 f"The token from {iam} names no project: set spec.projectID or IMAGECACHE_PROJECT_ID.",
             )
-        return TokenAuth(issue, self._clock, token=token, project_id=project_id), project_id, token.account_id
+        auth = TokenAuth(issue, self._clock, token=token, project_id=project_id)
+        return _Found(auth, project_id, token.account_id, credential)
 
-    async def _account_id(self, credentials: Credentials, auth: SignatureAuth, iam: str, sts: str | None) -> str | None:
+    async def _account_id(
+        self, credential: str, auth: httpx.Auth, iam: str, sts: str | None, *, who: str
+    ) -> str | None:
         """Asked once per key and IAM endpoint; once more after a while when it could not be told."""
-        which = (credentials, iam)
+        which = (credential, iam)
         async with self._asking:
             now = self._clock.monotonic()
             asked, account_id = self._account_ids.get(which, (float("-inf"), None))
             # A key that is refused at one endpoint is so at all, and each failure brings it nearer to its lock-out.
-            asked = max(asked, self._look_up_refused.get(credentials, float("-inf")))
+            asked = max(asked, self._look_up_refused.get(credential, float("-inf")))
             if account_id is None and now - asked > ACCOUNT_RETRY:
                 try:
                     account_id = await find_account_id(
-                        self._http, iam, sts, auth, who=credentials.who, within=ACCOUNT_LOOKUP_TIMEOUT / 2
+                        self._http, iam, sts, auth, who=who, within=ACCOUNT_LOOKUP_TIMEOUT / 2
                     )
                 except IamError:
-                    self._look_up_refused[credentials] = now
+                    self._look_up_refused[credential] = now
                 self._account_ids[which] = (now, account_id)
             return account_id
 
@@ -244,6 +297,7 @@ class Sessions:
         if self._gate is None or self._gate[0] != credentials:
             self._gate = credentials, self._gates.of(credentials)
             self._gate[1].forgive()
+            self._keys.clear()
             self._account_ids.clear()
             self._project_ids.clear()
             self._look_up_refused.clear()
