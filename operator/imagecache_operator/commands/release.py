@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ ATTEMPTS = 5
 """How often an object or the ledger is tried again after a conflict, which means that somebody was quicker."""
 
 LEDGER_SECONDS = 10.0
+
+LOOK_AGAIN_AFTER = 1.0
+"""Seconds in which an operator that runs has put the finalizer back."""
+
 WHY = "Released by the command `imagecache-operator release`; the cloud was not asked for anything."
 
 PUT_BACK_BY_POLICY = (
@@ -97,7 +102,7 @@ async def release(settings: Settings, order: Order) -> int:
             keys = order.keys
             if keys is None:
                 keys = tuple(key for key, body in await _bodies(kubernetes, settings, order) if _held(body))
-            return await _Releaser(kubernetes, Ledger(kubernetes, namespace, clock), namespace).run(keys)
+            return await Releaser(kubernetes, Ledger(kubernetes, namespace, clock), namespace).run(keys)
     except KubernetesConfigError as error:
         raise CommandError(str(error)) from None
 
@@ -145,13 +150,28 @@ def _held(body: Mapping[str, Any]) -> bool:
     return FINALIZER in (body["metadata"].get("finalizers") or ())
 
 
-class _Releaser:
-    """Takes objects one by one; one that fails does not stop the others."""
+class Releaser:
+    """Takes objects one by one; one that fails does not stop the others.
 
-    def __init__(self, kubernetes: KubernetesClient, ledger: Ledger, ledger_namespace: str | None) -> None:
+    Args:
+        kubernetes: the API server.
+        ledger: where what stays is recorded.
+        ledger_namespace: its namespace, None when there is none.
+        look_again_after: seconds before it is made sure that the finalizers are still off.
+    """
+
+    def __init__(
+        self,
+        kubernetes: KubernetesClient,
+        ledger: Ledger,
+        ledger_namespace: str | None,
+        *,
+        look_again_after: float = LOOK_AGAIN_AFTER,
+    ) -> None:
         self._kubernetes = kubernetes
         self._ledger = ledger
         self._ledger_namespace = ledger_namespace
+        self._look_again_after = look_again_after
         self._released: list[ImageCache] = []
         self._failed = 0
 
@@ -197,7 +217,9 @@ class _Releaser:
             return
 
     async def _look_again(self) -> None:
-        """An operator that nobody knew of puts the finalizer back within moments."""
+        """Whether an operator that nobody knew of has put the finalizer back."""
+        if self._released:
+            await asyncio.sleep(self._look_again_after)
         for resource in self._released:
             try:
                 body = await self._kubernetes.get_object(resource.key)
