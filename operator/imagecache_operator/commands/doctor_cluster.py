@@ -122,8 +122,7 @@ async def _permissions(kubernetes: KubernetesClient, settings: Settings) -> Find
             _PERMISSIONS,
             Outcome.FAILED,
             f"Not allowed: {'; '.join(map(str, missing))}.",
-            "Apply the operator's roles and their bindings; run this with the operator's own service account to be "
-            "sure that it is asked about.",
+            "Apply the operator's roles and bindings; to ask about the operator, call this as its service account.",
         )
     return Finding(_PERMISSIONS, Outcome.OK, f"all {len(wanted)}")
 

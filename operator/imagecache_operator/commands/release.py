@@ -257,16 +257,14 @@ def may_stay(resource: ImageCache) -> bool:
 def what_stays(resource: ImageCache) -> str:
     """What of the object is left in the cloud."""
     cache_id, seen_by = cache_id_of(resource), resource.status.seen_by
-    region = seen_by.region if seen_by is not None else resource.spec.region
-    where = f" in {region}" if region else ""
-    if seen_by is not None:
-        where += f", project {seen_by.project_id},"
+    where = f"{seen_by.region}/{seen_by.project_id}" if seen_by is not None else resource.spec.region
+    inside = f" in {where}" if where else ""
     name = resource.status.name or resource.cloud_name
     if cache_id is not None:
-        return f"the cache {cache_id}{f' ({name})' if name else ''}{where} stays"
+        return f"stays: {cache_id}{f' ({name})' if name else ''}{inside}"
     if may_stay(resource):
-        return f"a cache named {name} was asked for and may be there{where}, or come yet"
-    return f"no cache of it is known{where}"
+        return f"may be there, or come yet: a cache named {name}{inside}"
+    return "no cache of it is known"
 
 
 def _say(line: str) -> None:
