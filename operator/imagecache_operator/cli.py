@@ -1,4 +1,4 @@
-"""The command line: `run` and `crd`. Wrong settings are one sentence each on stderr, and exit status 2."""
+"""The command line. Wrong settings are one sentence each on stderr, and exit status 2."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imagecache_operator import __version__
+from imagecache_operator.commands.arguments import COMMANDS, add_commands, run_command
 from imagecache_operator.settings import PREFIX, Settings, flag_of, variable_of
 from imagecache_operator.settings_loading import SettingsError, load_settings
 
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 # Whoever reads has enough, such as `head`; the interpreter must not write again at its end.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        case name if name in COMMANDS:
+            return run_command(name, options)
         case _:
             return _run({name: text for name, text in options.items() if text is not None})
 
@@ -45,15 +48,20 @@ def _parser() -> argparse.ArgumentParser:
         help="run the controller",
         description="Run the controller. Each flag stands for an environment variable and wins over it.",
     )
+    _add_settings(run)
+    commands.add_parser("crd", help="print the CustomResourceDefinition")
+    add_commands(commands, _add_settings)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     for name, field in Settings.model_fields.items():
         variable = variable_of(name)
         if variable.startswith(PREFIX):
             # Switches need no value: `--allow-http`.
             switch: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
             text = (field.description or "").replace("%", "%%")
-            run.add_argument(flag_of(variable), dest=variable, metavar="VALUE", help=text, **switch)
-    commands.add_parser("crd", help="print the CustomResourceDefinition")
-    return parser
+            parser.add_argument(flag_of(variable), dest=variable, metavar="VALUE", help=text, **switch)
 
 
 def _run(flags: dict[str, str]) -> int:

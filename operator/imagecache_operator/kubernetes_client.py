@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -54,6 +56,8 @@ class KubernetesClient:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+        self.server_time: datetime | None = None
+        """What the API server's clock said with its newest answer, in whole seconds; None while it has not told."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=RESTClientObject(configuration).ssl_context),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -113,6 +117,10 @@ class KubernetesClient:
         """Create an Event."""
         await self._request("POST", f"/api/v1/namespaces/{quote(namespace, safe='')}/events", event, JSON)
 
+    async def request(self, method: str, path: str, body: object = None, content_type: str = JSON) -> dict[str, Any]:
+        """Any other request, for the commands; the path begins with a slash, and is quoted already."""
+        return await self._request(method, path, body, None if body is None else content_type)
+
     @staticmethod
     def _config_map(namespace: str, name: str) -> str:
         return f"/api/v1/namespaces/{quote(namespace, safe='')}/configmaps/{quote(name, safe='')}"
@@ -143,6 +151,7 @@ class KubernetesClient:
                 allow_redirects=False,
             ) as response:
                 data = await response.read()
+                self.server_time = _date(response.headers.get("Date")) or self.server_time
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigException) as error:
             # ConfigException: a token that is read again for each request may be half written.
             what = str(error) or type(error).__name__
@@ -173,3 +182,11 @@ def _object(data: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

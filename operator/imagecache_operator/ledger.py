@@ -79,6 +79,16 @@ class Ledger:
         )
         self._ready.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many entries are not written yet."""
+        return len(self._waiting)
+
+    @property
+    def complaint(self) -> str:
+        """Why the newest attempt failed; empty when it did not."""
+        return self._complaint
+
     async def run(self) -> None:
         """Write for ever."""
         while True:

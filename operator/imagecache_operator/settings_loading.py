@@ -32,12 +32,15 @@ class SettingsError(Exception):
         self.faults = faults
 
 
-def load_settings(flags: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> tuple[Settings, list[str]]:
+def load_settings(
+    flags: Mapping[str, str], environ: Mapping[str, str] = os.environ, *, without_credentials: bool = False
+) -> tuple[Settings, list[str]]:
     """The settings, and sentences about what is odd in them.
 
     Args:
         flags: by the name of the variable that they stand for; they win.
         environ: the environment.
+        without_credentials: for what never talks to the cloud: that none are set is no fault then.
 
     Raises:
         SettingsError: something is wrong; has one sentence per fault.
@@ -57,7 +60,7 @@ def load_settings(flags: Mapping[str, str], environ: Mapping[str, str] = os.envi
     except ValidationError as error:
         faults += [_sentence(fault["loc"], fault.get("ctx", {}), fault["msg"], flags) for fault in error.errors()]
         raise SettingsError(faults) from None
-    faults += _contradictions(settings)
+    faults += _contradictions(settings, without_credentials=without_credentials)
     if faults:
         raise SettingsError(faults)
     return settings, odd
@@ -84,9 +87,9 @@ def _endpoints_by_region(given: Mapping[str, str], faults: list[str]) -> dict[st
     return found
 
 
-def _contradictions(settings: Settings) -> list[str]:
+def _contradictions(settings: Settings, *, without_credentials: bool) -> list[str]:
     """Faults that no variable has alone."""
-    faults = [*_credentials_faults(settings), *_endpoint_faults(settings)]
+    faults = [*([] if without_credentials else _credentials_faults(settings)), *_endpoint_faults(settings)]
     if settings.leader_election:
         faults.append(
             "IMAGECACHE_LEADER_ELECTION=true is not served by this version: unset it, and run one replica only."

@@ -85,6 +85,11 @@ class Store:
             self._unindex(known)
         return known
 
+    def holder(self, claim: Claim) -> Key | None:
+        """The holder of that cache as far as statuses tell it, None when there is none."""
+        oldest = min((self._objects[key] for key in self._claims.get(claim, ())), key=_age, default=None)
+        return oldest.key if oldest is not None else None
+
     def other_holder(
         self, resource: ImageCache, claim: Claim, *, sees: bool, witnesses: Iterable[Key] = ()
     ) -> Key | None:

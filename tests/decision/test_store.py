@@ -219,3 +219,12 @@ def test_a_version_that_is_known_need_not_be_read(changes: dict[str, str], known
     store.put(resource())
     assert store.knows(body()["metadata"] | changes) is known
     assert not store.knows({})
+
+
+def test_the_holder_is_told_without_an_object_that_asks() -> None:
+    """The oldest whose status claims the cache; nobody where none does."""
+    store = Store()
+    for one in (cache("younger"), cache("older", age=5), cache("observer", age=9, spec=OBSERVE)):
+        store.put(one)
+    assert store.holder(CLAIM) == Key("team-a", "older")
+    assert store.holder((ELSEWHERE, ID)) is None

@@ -316,3 +316,10 @@ def test_no_secret_is_in_an_error(variable: str) -> None:
     for text in (str(caught.value), repr(caught.value), repr(caught.value.__context__), repr(caught.value.__cause__)):
         for value in SECRETS.values():
             assert value not in text or value in {"jane", "acme"}
+
+
+def test_whoever_never_talks_to_the_cloud_needs_no_credentials() -> None:
+    """No fault then; every other fault remains one."""
+    assert load_settings({}, {}, without_credentials=True)[0].region is None
+    with pytest.raises(SettingsError, match="IMAGECACHE_REGION"):
+        load_settings({}, {"IMAGECACHE_REGION": "NOWHERE"}, without_credentials=True)
