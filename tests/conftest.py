@@ -14,7 +14,7 @@ import pytest
 from imagecache_controlplane import ControlPlane, Programs, find_programs
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
-from tests.helm import Helm
+from tests.helm import Helm, install
 
 
 def find_tool(name: str, _: object) -> Path:
@@ -66,6 +66,15 @@ def own_cluster(programs: Programs) -> Iterator[Cluster]:
     with ControlPlane(programs) as plane:
         installed = Cluster(plane)
         installed.install()
+        yield installed
+
+
+@pytest.fixture(scope="session")
+def chart_cluster(programs: Programs, helm: Helm) -> Iterator[Cluster]:
+    """A control plane where helm has installed the chart; operators that run there have the chart's service account."""
+    with ControlPlane(programs) as plane:
+        installed = Cluster(plane)
+        install(helm, installed)
         yield installed
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from imagecache_playground.cluster import Cluster
+
 CHART = Path(__file__).resolve().parents[1] / "deploy" / "helm" / "imagecache-operator"
 RELEASE = "imagecache-operator"
 NAMESPACE = "imagecache-system"
@@ -79,3 +81,27 @@ class Helm:
 def is_hook(document: Object) -> bool:
     """Whether helm makes it for the uninstall alone."""
     return "helm.sh/hook" in document["metadata"].get("annotations", {})
+
+
+def install(helm: Helm, cluster: Cluster, *options: str, values: Mapping[str, Any] | None = None) -> Helm:
+    """Install or upgrade the chart in a cluster, as a person would, and wait until its CRD is served.
+
+    Afterwards `cluster.operator_kubeconfig` gives the token of the chart's service account.
+
+    Returns:
+        helm for this cluster.
+    """
+    here = helm.of(cluster.plane.kubeconfig)
+    here.run(
+        "upgrade",
+        "--install",
+        RELEASE,
+        str(CHART),
+        "--namespace",
+        NAMESPACE,
+        "--create-namespace",
+        *options,
+        values=values,
+    )
+    cluster.wait_served()
+    return here

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.conftest import DEPLOY, render
+from tests.deploy.kustomize import DEPLOY, render
 from tests.deploy.roles import by_scope
 from tests.helm import Helm, Object, is_hook
 
