@@ -10,11 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.helm import Helm, install
 
 from imagecache_controlplane import ControlPlane, Programs, find_programs
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
-from tests.helm import Helm, install
 
 
 def find_tool(name: str, _: object) -> Path:
@@ -61,12 +61,17 @@ def cluster(control_plane: ControlPlane) -> Cluster:
 
 
 @pytest.fixture
-def own_cluster(programs: Programs) -> Iterator[Cluster]:
-    """A control plane for a test that breaks it or deletes the CRD."""
+def own_plane(programs: Programs) -> Iterator[Cluster]:
+    """A control plane of the test's own in which nothing is installed."""
     with ControlPlane(programs) as plane:
-        installed = Cluster(plane)
-        installed.install()
-        yield installed
+        yield Cluster(plane)
+
+
+@pytest.fixture
+def own_cluster(own_plane: Cluster) -> Cluster:
+    """A control plane for a test that breaks it or deletes the CRD."""
+    own_plane.install()
+    return own_plane
 
 
 @pytest.fixture(scope="session")

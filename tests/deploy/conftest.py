@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.deploy.kustomize import DEPLOY, Object, render
 
 RETAINED = "imagecache-retained"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.deploy.roles import permissions
 
 from imagecache_controlplane import ApiError
 from imagecache_operator import __version__
@@ -15,7 +16,6 @@ from imagecache_operator.cli import main
 from imagecache_operator.names import GROUP
 from imagecache_operator.settings_loading import load_settings
 from imagecache_playground.cluster import Cluster, KubectlError
-from tests.deploy.roles import permissions
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 USER = "system:serviceaccount:imagecache-system:imagecache-operator"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.helm import CHART, KUBERNETES, Helm, HelmError, Object, is_hook
 
 from imagecache_operator import __version__
-from tests.helm import CHART, KUBERNETES, Helm, HelmError, Object, is_hook
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
@@ -235,7 +235,7 @@ def test_another_lease_is_allowed_by_its_name(helm: Helm) -> None:
 
 
 def test_pod_options_reach_the_pod(helm: Helm) -> None:
-    """What decides on where and how the pods run is handed on as it is, also to the uninstall guard where it matters."""
+    """What decides on where and how the pods run is handed on, also to the uninstall guard where it matters."""
     shared: dict[str, Any] = {
         "imagePullSecrets": [{"name": "registry"}],
         "priorityClassName": "system-cluster-critical",

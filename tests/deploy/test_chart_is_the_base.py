@@ -6,7 +6,6 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-
 from tests.deploy.kustomize import DEPLOY, render
 from tests.deploy.roles import by_scope
 from tests.helm import Helm, Object, is_hook

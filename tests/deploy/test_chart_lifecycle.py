@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.helm import CHART, NAMESPACE, RELEASE, Helm, HelmError, Object, install
 
 from imagecache_controlplane import ApiError, ControlPlane, Programs
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.processes import wait_for
-from tests.helm import CHART, NAMESPACE, RELEASE, Helm, HelmError, Object, install
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/imagecaches.cce.huaweicloud.com"
 LEDGER = f"/api/v1/namespaces/{NAMESPACE}/configmaps/imagecache-retained"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.deploy.kustomize import DEPLOY, Object, render
+from tests.helm import Helm
 
 from imagecache_controlplane import ApiError
 from imagecache_playground.cluster import Cluster, manifests
 from imagecache_playground.processes import wait_for
-from tests.deploy.kustomize import DEPLOY, Object, render
-from tests.helm import Helm
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 MONITORING = "/apis/monitoring.coreos.com/v1"

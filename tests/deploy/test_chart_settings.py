@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.helm import CHART, Helm, Object, is_hook
 
 from imagecache_operator.settings import Settings, variable_of
 from imagecache_operator.settings_loading import load_settings
-from tests.helm import CHART, Helm, Object, is_hook
 
 ELSEWHERE = {
     # In the Secret of the credentials, or official names of settings that have one of our own; extraEnv reaches these.

@@ -18,7 +18,7 @@
 {{- define "imagecache-operator.clusterRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  # Is the definition being deleted? Then its objects are, too, and no cache may follow them.
+  # Is the definition being deleted, or gone? Then its objects are, too, and no cache may follow them.
   resourceNames: [imagecaches.cce.huaweicloud.com]
   verbs: [get]
 {{- end }}
