@@ -2,53 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+import pytest
 from tests.deploy.roles import by_scope
 from tests.helm import NAMESPACE, Helm, Object, install, is_hook
 
+from imagecache_benchmarks.audit import AuditLog
+from imagecache_controlplane import ControlPlane, Programs
 from imagecache_playground.cluster import Cluster
+from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import Surroundings
 
 
-def work(world: Surroundings) -> None:
-    """Have a cache created and another one bound, and both deleted, as users do."""
+@dataclass
+class Watched:
+    """A control plane that writes down each request."""
+
+    cluster: Cluster
+    audit: AuditLog
+
+    def refused(self) -> list[str]:
+        """What the operator was not allowed to do since the last look."""
+        return [
+            f"{request['verb']} {request['requestURI']}"
+            for request in self.audit.requests()
+            if request["responseStatus"]["code"] in {401, 403}
+        ]
+
+
+@pytest.fixture(scope="module")
+def watched(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """Nothing is installed there."""
+    log = tmp_path_factory.mktemp("audit") / "audit.log"
+    with ControlPlane(programs, audit_log=log) as plane:
+        yield Watched(Cluster(plane), AuditLog(log))
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["all namespaces", "one namespace"])
+def test_the_roles_are_enough(
+    surroundings: Callable[..., Surroundings], watched: Watched, helm: Helm, namespace_name: str, limited: bool
+) -> None:
+    """Creating, binding, deleting, Events: nothing is refused; with `namespaces`, without any right elsewhere."""
+    world = surroundings(watched.cluster, {"timing": {"create_seconds": 0.5, "delete_seconds": 0.5}})
+    install(helm, watched.cluster, values={"namespaces": [namespace_name] if limited else []})
     world.operator()
     world.cluster.create(world.namespace, "web", images=["nginx:1.27"], build={"clusterID": "c271e39f"})
     world.wait_reason("Available")
-    world.bind("bound")
+    world.bind("bound", spec={"deletionPolicy": "Retain"})
     world.wait_reason("Available", name="bound")
     for name in ("web", "bound"):
         world.delete(name)
         world.wait_gone(name)
-    assert world.cloud.caches() == {}
-
-
-def refused(world: Surroundings) -> list[str]:
-    """What the API server did not allow, as the operator's log has it."""
-    logs = world.directory.glob("operator-*.log")
-    return [
-        line for log in logs for line in log.read_text(encoding="utf-8").splitlines() if "forbidden" in line.lower()
-    ]
-
-
-def test_the_cluster_wide_role_is_enough(surroundings: Callable[..., Surroundings], chart_cluster: Cluster) -> None:
-    """Creating, binding and deleting, with nothing refused."""
-    world = surroundings(chart_cluster, {"timing": {"create_seconds": 0.5, "delete_seconds": 0.5}})
-    work(world)
-    assert refused(world) == []
-
-
-def test_roles_in_one_namespace_are_enough(
-    surroundings: Callable[..., Surroundings], own_plane: Cluster, helm: Helm, namespace_name: str
-) -> None:
-    """With `namespaces`, the same work is done without any right elsewhere."""
-    world = surroundings(own_plane, {"timing": {"create_seconds": 0.5, "delete_seconds": 0.5}})
-    install(helm, own_plane, values={"namespaces": [namespace_name]})
-    work(world)
-    assert refused(world) == []
-    assert not may_list(own_plane, "imagecaches", "default")
-    assert may_list(own_plane, "imagecaches", namespace_name)
+    assert [cache["name"] for cache in world.cloud.caches().values()] == ["bound"]
+    wait_for(lambda: world.cluster.events(world.namespace, "web"), what="Events", seconds=10)
+    assert watched.refused() == []
+    assert may_list(watched.cluster, "imagecaches", namespace_name)
+    assert may_list(watched.cluster, "imagecaches", "default") is not limited
 
 
 def may_list(cluster: Cluster, resource: str, namespace: str) -> bool:
