@@ -31,13 +31,13 @@ class Helm:
     """The command, with folders of its own, and a cluster if there is a kubeconfig."""
 
     def __init__(self, program: Path, home: Path, kubeconfig: Path | None = None) -> None:
-        self._program = program
+        self.program = program
         self._home = home
         self._kubeconfig = kubeconfig
 
     def of(self, kubeconfig: Path) -> Helm:
         """The same for a cluster."""
-        return Helm(self._program, self._home, kubeconfig)
+        return Helm(self.program, self._home, kubeconfig)
 
     def run(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
         """Run it; returns what it printed.
@@ -45,7 +45,7 @@ class Helm:
         Raises:
             HelmError: it failed.
         """
-        command = [str(self._program), *arguments]
+        command = [str(self.program), *arguments]
         if values:
             # JSON is YAML; on standard input, so that no file is left.
             command += ["--values", "-"]

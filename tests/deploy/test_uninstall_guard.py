@@ -1,79 +1,22 @@
-"""`helm uninstall` with its guard: refused while objects carry our finalizer, or told to let go of them.
-
-The control plane has no kubelet: the pod of the guard's job is played by a process with the same arguments, environment
-and service account, whose exit status becomes the phase of the pod.
-"""
+"""`helm uninstall` with its guard: refused while objects carry our finalizer, or told to let go of them."""
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.deploy.kubelet import Kubelet
 from tests.helm import NAMESPACE, RELEASE, Helm, HelmError, Object, install
 
 from imagecache_controlplane import ApiError
 from imagecache_playground.cluster import Cluster
-from imagecache_playground.processes import bare_environment, wait_for
+from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import FINALIZER
 
-GUARD = f"{RELEASE}-uninstall"
-PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{RELEASE}"
-MERGE = "application/merge-patch+json"
-
-
-@dataclass
-class Kubelet:
-    """Runs the guard's pod."""
-
-    cluster: Cluster
-    directory: Path
-    said: list[str] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def working(self) -> Iterator[None]:
-        """Meanwhile, the pod is run as soon as it is there."""
-        stop = threading.Event()
-        worker = threading.Thread(target=self._work, args=(stop,))
-        worker.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            worker.join()
-
-    def _work(self, stop: threading.Event) -> None:
-        while not stop.wait(0.1):
-            for pod in self.cluster.plane.request("GET", PODS)["items"]:
-                if pod["metadata"].get("labels", {}).get("job-name") == GUARD and pod["status"]["phase"] == "Pending":
-                    self._run(pod)
-
-    def _run(self, pod: Object) -> None:
-        (container,) = pod["spec"]["containers"]
-        own = {item["name"]: item["value"] for item in container["env"]}
-        kubeconfig = self.cluster.plane.service_account_kubeconfig(
-            self.directory / "guard.kubeconfig", NAMESPACE, pod["spec"]["serviceAccountName"]
-        )
-        done = subprocess.run(
-            [sys.executable, "-m", "imagecache_operator", *container["args"]],
-            # In a pod its own namespace would be known from a file.
-            env=bare_environment(KUBECONFIG=str(kubeconfig), IMAGECACHE_LEASE_NAMESPACE=NAMESPACE, **own),
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        self.said.append(done.stdout + done.stderr)
-        phase = "Failed" if done.returncode else "Succeeded"
-        path = f"{PODS}/{pod['metadata']['name']}/status"
-        self.cluster.plane.request("PATCH", path, {"status": {"phase": phase}}, content_type=MERGE)
 
 
 @dataclass
