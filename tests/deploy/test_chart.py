@@ -267,17 +267,28 @@ def test_pod_options_reach_the_pod(helm: Helm) -> None:
 
 
 def test_the_guard_is_not_taken_for_an_operator(helm: Helm) -> None:
-    """No selector of Service, budget or policy matches the labels of the guard's pod."""
-    documents = helm.template({"networkPolicy": {"enabled": True}, "podDisruptionBudget": {"enabled": True}})
+    """No selector of Deployment, Service or budget matches the labels of the guard's pod."""
+    documents = helm.template({"podDisruptionBudget": {"enabled": True}})
     (job,) = (document for document in documents if document["kind"] == "Job")
     labels = job["spec"]["template"]["metadata"]["labels"]
     selectors = [
         _one(documents, "Service")["spec"]["selector"],
         _one(documents, "Deployment")["spec"]["selector"]["matchLabels"],
-        _one(documents, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
         _one(documents, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
     ]
     assert [selector for selector in selectors if selector.items() <= labels.items()] == []
+
+
+def test_the_network_policy_holds_for_operator_and_guard(helm: Helm) -> None:
+    """Where all else is denied, the guard must reach the API server, or no uninstall would ever go through."""
+    documents = helm.template({"networkPolicy": {"enabled": True}})
+    selector = _one(documents, "NetworkPolicy")["spec"]["podSelector"]
+    (names,) = selector["matchExpressions"]
+    templates = [each["spec"]["template"] for each in documents if each["kind"] in {"Deployment", "Job"}]
+    assert [
+        selector["matchLabels"].items() <= labels.items() and labels[names["key"]] in names["values"]
+        for labels in (template["metadata"]["labels"] for template in templates)
+    ] == [True, True]
 
 
 def test_two_releases_share_no_name(helm: Helm) -> None:
