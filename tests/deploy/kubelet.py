@@ -1,7 +1,7 @@
 """What a kubelet would do for the operator's namespace, on a control plane that has none.
 
-The pod of the uninstall guard is a process with the same arguments, environment and service account; its exit status
-becomes the phase of the pod.
+The pod of the uninstall guard, or of the doctor, is a process with the same arguments, environment and service account;
+its exit status becomes the phase of the pod.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from imagecache_playground.cluster import Cluster
 from imagecache_playground.processes import bare_environment
 
 GUARD = f"{RELEASE}-uninstall"
+DOCTOR = f"{RELEASE}-doctor"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 MERGE = "application/merge-patch+json"
 
 
 @dataclass
 class Kubelet:
-    """Runs the guard's pod, and lets those of the operator look ready."""
+    """Runs the pods of guard and doctor, and lets those of the operator look ready."""
 
     cluster: Cluster
     directory: Path
@@ -50,16 +51,19 @@ class Kubelet:
             for pod in self.cluster.plane.request("GET", PODS)["items"]:
                 if pod["status"]["phase"] != "Pending":
                     continue
-                if pod["metadata"]["labels"].get("job-name") == GUARD:
+                if pod["metadata"]["labels"]["app.kubernetes.io/name"] in {GUARD, DOCTOR}:
                     self._run(pod)
                 else:
                     self._report(pod, {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
 
     def _run(self, pod: Object) -> None:
         (container,) = pod["spec"]["containers"]
-        own = {item["name"]: item["value"] for item in container["env"]}
+        own = {item["name"]: item["value"] for item in container.get("env", [])}
+        for source in container.get("envFrom", []):
+            path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{source['configMapRef']['name']}"
+            own = (self.cluster.plane.request("GET", path).get("data") or {}) | own
         kubeconfig = self.cluster.plane.service_account_kubeconfig(
-            self.directory / "guard.kubeconfig", NAMESPACE, pod["spec"]["serviceAccountName"]
+            self.directory / "pod.kubeconfig", NAMESPACE, pod["spec"]["serviceAccountName"]
         )
         done = subprocess.run(
             [sys.executable, "-m", "imagecache_operator", *container["args"]],

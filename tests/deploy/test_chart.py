@@ -58,7 +58,7 @@ def test_copies_are_up_to_date() -> None:
 
 
 def test_every_document_has_its_place(helm: Helm) -> None:
-    """By default: what the base of kustomize has but its namespace, a Service for metrics, and the uninstall guard."""
+    """By default: the base of kustomize but its namespace, a Service for metrics, uninstall guard and doctor."""
     kinds = [document["kind"] for document in helm.template() if not is_hook(document)]
     assert sorted(kinds) == [
         "ClusterRole",
@@ -73,7 +73,7 @@ def test_every_document_has_its_place(helm: Helm) -> None:
         "ServiceAccount",
     ]
     hooks = [document["kind"] for document in helm.template() if is_hook(document)]
-    assert sorted(hooks) == ["ClusterRole", "ClusterRoleBinding", "Job", "ServiceAccount"]
+    assert sorted(hooks) == ["ClusterRole", "ClusterRoleBinding", "Job", "Pod", "ServiceAccount"]
 
 
 # --- values and their schema
@@ -266,29 +266,51 @@ def test_pod_options_reach_the_pod(helm: Helm) -> None:
     assert [volume["name"] for volume in pod["volumes"]] == ["credentials", "ca"]
 
 
-def test_the_guard_is_not_taken_for_an_operator(helm: Helm) -> None:
-    """No selector of Deployment, Service or budget matches the labels of the guard's pod."""
+def _labels(documents: list[Object]) -> dict[str, dict[str, str]]:
+    """Of the pods of operator, guard and doctor, by the kind that makes them."""
+    return {
+        each["kind"]: each["spec"].get("template", each)["metadata"]["labels"]
+        for each in documents
+        if each["kind"] in {"Deployment", "Job", "Pod"}
+    }
+
+
+def test_guard_and_doctor_are_not_taken_for_operators(helm: Helm) -> None:
+    """No selector of Deployment, Service or budget matches the labels of their pods."""
     documents = helm.template({"podDisruptionBudget": {"enabled": True}})
-    (job,) = (document for document in documents if document["kind"] == "Job")
-    labels = job["spec"]["template"]["metadata"]["labels"]
+    labels = _labels(documents)
     selectors = [
         _one(documents, "Service")["spec"]["selector"],
         _one(documents, "Deployment")["spec"]["selector"]["matchLabels"],
         _one(documents, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
     ]
-    assert [selector for selector in selectors if selector.items() <= labels.items()] == []
+    taken = {kind for kind in labels for selector in selectors if selector.items() <= labels[kind].items()}
+    assert taken == {"Deployment"}
 
 
-def test_the_network_policy_holds_for_operator_and_guard(helm: Helm) -> None:
+def test_the_network_policy_holds_for_all_three(helm: Helm) -> None:
     """Where all else is denied, the guard must reach the API server, or no uninstall would ever go through."""
     documents = helm.template({"networkPolicy": {"enabled": True}})
     selector = _one(documents, "NetworkPolicy")["spec"]["podSelector"]
     (names,) = selector["matchExpressions"]
-    templates = [each["spec"]["template"] for each in documents if each["kind"] in {"Deployment", "Job"}]
-    assert [
-        selector["matchLabels"].items() <= labels.items() and labels[names["key"]] in names["values"]
-        for labels in (template["metadata"]["labels"] for template in templates)
-    ] == [True, True]
+    matched = {
+        kind
+        for kind, labels in _labels(documents).items()
+        if selector["matchLabels"].items() <= labels.items() and labels[names["key"]] in names["values"]
+    }
+    assert matched == {"Deployment", "Job", "Pod"}
+
+
+def test_the_doctor_has_what_the_operator_has(helm: Helm) -> None:
+    """Account, settings, credentials, security: else it would look at something else than the operator does."""
+    for values in ({}, {"credentials": {"source": "oidc", "oidc": {"providerURN": "p", "agencyURN": "a"}}}):
+        documents = helm.template(values)
+        (doctor,) = (each["spec"] for each in documents if each["kind"] == "Pod")
+        operator = _one(documents, "Deployment")["spec"]["template"]["spec"]
+        for name in ("serviceAccountName", "securityContext", "volumes"):
+            assert doctor[name] == operator[name], name
+        for name in ("image", "env", "envFrom", "volumeMounts", "securityContext", "resources"):
+            assert doctor["containers"][0][name] == operator["containers"][0][name], name
 
 
 def test_two_releases_share_no_name(helm: Helm) -> None:

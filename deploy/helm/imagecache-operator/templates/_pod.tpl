@@ -53,3 +53,70 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Settings and credentials, as the operator gets them: environment, and the two halves of a volume. */}}
+{{- define "imagecache-operator.environment" -}}
+envFrom:
+- configMapRef:
+    name: {{ include "imagecache-operator.fullname" . }}
+{{- $source := .Values.credentials.source }}
+{{- if or (has $source (list "secret" "oidc")) .Values.extraEnv }}
+env:
+{{- if eq $source "secret" }}
+- name: IMAGECACHE_CREDENTIALS_DIR
+  value: /etc/imagecache/credentials
+{{- else if eq $source "oidc" }}
+- name: HUAWEICLOUD_OIDC_TOKEN_FILE
+  value: /var/run/secrets/huaweicloud/token
+{{- end }}
+{{- with .Values.extraEnv }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "imagecache-operator.volumeMounts" -}}
+{{- $source := .Values.credentials.source }}
+{{- if or (has $source (list "secret" "oidc")) .Values.extraVolumeMounts }}
+volumeMounts:
+{{- if eq $source "secret" }}
+- name: credentials
+  mountPath: /etc/imagecache/credentials
+  readOnly: true
+{{- else if eq $source "oidc" }}
+- name: token
+  mountPath: /var/run/secrets/huaweicloud
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "imagecache-operator.volumes" -}}
+{{- $source := .Values.credentials.source }}
+{{- if or (has $source (list "secret" "oidc")) .Values.extraVolumes }}
+volumes:
+{{- if eq $source "secret" }}
+- name: credentials
+  secret:
+    secretName: {{ .Values.credentials.existingSecret }}
+    # Optional, so that the operator starts without it and says what is missing.
+    optional: true
+    defaultMode: 0440
+{{- else if eq $source "oidc" }}
+- name: token
+  projected:
+    defaultMode: 0440
+    sources:
+    - serviceAccountToken:
+        path: token
+        audience: {{ .Values.credentials.oidc.audience | quote }}
+        expirationSeconds: {{ .Values.credentials.oidc.tokenExpirationSeconds }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- end }}
