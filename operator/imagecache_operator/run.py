@@ -17,7 +17,7 @@ from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts, Tenant
 from imagecache_operator.clock import SystemClock
 from imagecache_operator.cloud.credentials import CredentialsError, CredentialsSource
 from imagecache_operator.cloud.credentials_source import source_from
-from imagecache_operator.cloud.session import Gates, Sessions
+from imagecache_operator.cloud.session import Gates, Session, Sessions
 from imagecache_operator.cloud.transport import open_client
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
@@ -31,9 +31,10 @@ from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 from imagecache_operator.relist import Relister
-from imagecache_operator.secret_credentials import SecretCredentials, Secrets
+from imagecache_operator.secret_credentials import Secrets
 from imagecache_operator.settings import Settings
 from imagecache_operator.settings_values import Address
+from imagecache_operator.tenants import tenant_of_secret
 from imagecache_operator.watcher import Watcher
 
 GRACE = 1.5
@@ -68,23 +69,32 @@ async def run(settings: Settings) -> None:
 
         gates = Gates(clock)
 
-        def open_sessions(source: CredentialsSource, label: str, *, trusted: bool) -> Sessions:
+        def open_sessions(
+            source: CredentialsSource,
+            label: str,
+            *,
+            trusted: bool,
+            worked: Callable[[Session], None] = lambda _session: None,
+        ) -> Sessions:
             return Sessions(
                 http,
                 settings.endpoints,
                 source,
                 gates=gates,
-                trusted=trusted,
                 request_timeout=settings.request_timeout,
                 clock=clock,
                 meter=partial(metrics.request, label),
+                trusted=trusted,
+                worked=worked,
             )
 
         def tenant_of(ref: Key) -> Tenant:
-            source = SecretCredentials(secrets, ref)
-            sessions = open_sessions(source, str(ref), trusted=False)
-            defaults = replace(settings.defaults, namespaces=None)
-            return Tenant(str(ref), sessions, partial(sessions.defaults, defaults), source.withdrawn)
+            return tenant_of_secret(
+                secrets,
+                ref,
+                lambda source, worked: open_sessions(source, str(ref), trusted=False, worked=worked),
+                replace(settings.defaults, namespaces=None),
+            )
 
         sessions = open_sessions(source, OWN_CREDENTIALS, trusted=True)
         secrets = Secrets(kubernetes, settings.namespaces)
