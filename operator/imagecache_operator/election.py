@@ -17,6 +17,7 @@ from typing import Any
 from imagecache_operator.clock import Clock
 from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, KubernetesError, NotFoundError
+from imagecache_operator.vitals import Pulse
 
 LEASE_DURATION = 15.0
 """Seconds without a change after which a Lease may be taken from its holder."""
@@ -68,6 +69,7 @@ class Election:
         self._free_at = float("-inf")
         self._renewed = float("-inf")
         self._held = False
+        self.pulse = Pulse("The election", LEASE_DURATION, clock)
         self.holder = ""
         self.obstacle: str | None = "The Lease was not read yet."
 
@@ -78,6 +80,7 @@ class Election:
     async def campaign(self) -> None:
         """Wait until this replica leads."""
         while True:
+            self.pulse.beat()
             try:
                 if await self._look() and await self._take():
                     return
@@ -96,6 +99,7 @@ class Election:
     async def keep(self) -> str:
         """Renew for as long as it is possible; returns why this replica does not lead any more."""
         while True:
+            self.pulse.beat()
             await asyncio.sleep(max(self._renewed + RETRY_PERIOD - self._clock.monotonic(), 0.0))
             lost = await self._renew_in_time()
             if lost is not None:
@@ -171,6 +175,7 @@ class Election:
         loop = asyncio.get_running_loop()
         async with contextlib.aclosing(self._kubernetes.watch_lease(self._where, version)) as changes:
             async for lease in changes:
+                self.pulse.beat()
                 self._observe(lease)
                 limit.reschedule(loop.time() + max(self._free_in(), 0.0))
 
