@@ -137,13 +137,11 @@ class Election:
         self._lease = lease
         if seen == self._seen:
             return
-        # A Lease that was deleted belongs to its last holder until that would have lost it: it may still act.
-        deleted = lease is None and self._seen is not None
         self._seen = seen
-        if not deleted:
-            self.holder = seen.holder
-            mine = seen.holder in {"", self._identity}
-            self._free_at = self._clock.monotonic() + (0.0 if mine else LEASE_DURATION)
+        self.holder = seen.holder
+        # Where there is none, it may have been deleted by hand, and its holder still acts.
+        free = lease is not None and seen.holder in {"", self._identity}
+        self._free_at = self._clock.monotonic() + (0.0 if free else LEASE_DURATION)
 
     def _free_in(self) -> float:
         return self._free_at - self._clock.monotonic()

@@ -135,7 +135,7 @@ class _Replica:
 
 
 async def _first(*tasks: asyncio.Task[Any]) -> None:
-    """Wait for the first of them to end; the others, but the first named, are ended, one after the other from the end."""
+    """Wait for the first of them to end; then end the others, but the first named, one by one from the last."""
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in reversed(tasks[1:]):
         if not task.done():

@@ -99,6 +99,7 @@ class World:
     def __init__(self, clock: LoopClock) -> None:
         self.clock = clock
         self.server = FakeKubernetes()
+        self.server.put_lease(WHERE, {"metadata": {"name": WHERE.name}})
         self.replicas: list[Replica] = []
 
     async def start(self, name: str) -> Replica:
@@ -139,10 +140,18 @@ async def world(clock: LoopClock) -> AsyncIterator[World]:
         await replica.kill()
 
 
-async def test_the_first_one_leads_at_once(world: World) -> None:
-    """Where there is no Lease nobody is waited for."""
+async def test_a_lease_that_nobody_holds_is_taken_at_once(world: World) -> None:
+    """Nobody is waited for."""
     first = await world.start("a")
     assert first.leads
+    assert world.spec()["holderIdentity"] == "a"
+
+
+async def test_where_there_is_no_lease_its_time_is_waited_for(world: World) -> None:
+    """Somebody may still act whose Lease was deleted a moment ago."""
+    world.server.delete_lease(WHERE)
+    first = await world.start("a")
+    assert await world.until_leads(first, at_most=20) >= LEASE_DURATION - 0.2
     spec = world.spec()
     assert (spec["holderIdentity"], spec["leaseDurationSeconds"], spec["leaseTransitions"]) == ("a", 15, 0)
     assert spec["renewTime"].endswith("Z")
@@ -197,8 +206,10 @@ async def test_a_leader_that_is_cut_off_stops_before_the_next_begins(world: Worl
     first, second = await world.pair()
     setattr(first.link, fault, True)
     begun = world.clock.monotonic()
-    while first.leads:
+    for _ in range(2000):
         await asyncio.sleep(0.01)
+        if not first.leads:
+            break
     stopped = world.clock.monotonic() - begun
     assert RENEW_DEADLINE - RETRY_PERIOD - 0.1 <= stopped <= RENEW_DEADLINE + 0.1
     taken = await world.until_leads(second, at_most=20)
@@ -214,7 +225,7 @@ async def test_an_outage_of_seconds_changes_nothing(world: World) -> None:
     first, second = await world.pair()
     for _ in range(20):
         first.link.cut = second.link.cut = True
-        await pass_time(7)
+        await pass_time(5.5)
         first.link.cut = second.link.cut = False
         await pass_time(5)
     assert (first.leads, second.leads, len(first.terms)) == (True, False, 1)
@@ -225,7 +236,7 @@ async def test_when_the_api_server_was_away_for_all_one_leads_again(world: World
     first, second = await world.pair()
     first.link.cut = second.link.cut = True
     await pass_time(60)
-    assert not (first.leads or second.leads)
+    assert (first.leads, second.leads) == (False, False)
     assert second.election.obstacle is not None
     first.link.cut = second.link.cut = False
     await pass_time(20)
@@ -250,7 +261,7 @@ async def test_a_lease_deleted_under_a_dead_leader_is_taken_when_its_time_is_ove
     await first.kill()
     world.server.delete_lease(WHERE)
     taken = await world.until_leads(second, at_most=20)
-    assert taken >= LEASE_DURATION - RETRY_PERIOD - 0.2
+    assert taken >= LEASE_DURATION - 0.2
 
 
 async def test_a_lease_that_somebody_annotates_is_kept(world: World) -> None:
@@ -284,31 +295,34 @@ async def test_a_frozen_leader_does_not_lead_when_it_thaws(world: World) -> None
     await world.until_leads(second, at_most=20)
 
 
-@pytest.mark.parametrize("seed", range(60))
+async def something_happens(world: World, dice: random.Random, name: str) -> None:
+    """One of the things that happen to replicas."""
+    replica = dice.choice(world.replicas)
+    match dice.randrange(8):
+        case 0 | 1:
+            await (replica.kill() if dice.random() < 0.5 else replica.stop())
+            await world.start(name)
+        case 2:
+            replica.link.cut = True
+        case 3:
+            replica.link.swallows = True
+        case 4:
+            world.clock.jump(dice.uniform(-4000, 4000))
+        case 5 if WHERE in world.server.leases:
+            world.server.delete_lease(WHERE)
+        case _:
+            for other in world.replicas:
+                other.link.cut = other.link.swallows = False
+
+
+@pytest.mark.parametrize("seed", range(25))
 async def test_whatever_happens_one_leads_at_most(world: World, seed: int) -> None:
     """Kills, stops, cuts, silence, a deleted Lease, wall clocks that jump; and in the end one leads."""
-    dice = random.Random(seed)  # noqa: S311 (a schedule)
+    dice = random.Random(seed)
     for name in "abc":
         await world.start(name)
-    number = 0
-    for _ in range(60):
-        replica = dice.choice(world.replicas)
-        match dice.randrange(8):
-            case 0 | 1:
-                number += 1
-                await (replica.kill() if dice.random() < 0.5 else replica.stop())
-                await world.start(f"r{number}")
-            case 2:
-                replica.link.cut = True
-            case 3:
-                replica.link.swallows = True
-            case 4:
-                world.clock.jump(dice.uniform(-4000, 4000))
-            case 5 if WHERE in world.server.leases:
-                world.server.delete_lease(WHERE)
-            case _:
-                for other in world.replicas:
-                    other.link.cut = other.link.swallows = False
+    for number in range(60):
+        await something_happens(world, dice, f"r{number}")
         for _ in range(dice.randrange(1, 400)):
             await asyncio.sleep(0.05)
             assert sum(other.leads for other in world.replicas) <= 1
