@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         variable = variable_of(name)
         if variable.startswith(PREFIX):
             # Switches need no value: `--allow-http`.
-            switch: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
+            switch: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation in {bool, bool | None} else {}
             text = (field.description or "").replace("%", "%%")
             run.add_argument(flag_of(variable), dest=variable, metavar="VALUE", help=text, **switch)
     commands.add_parser("crd", help="print the CustomResourceDefinition")
