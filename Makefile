@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROJECTS := . simulator controlplane playground benchmarks chaos
 CRD := crds/cce.huaweicloud.com_imagecaches.yaml
+# helm takes nothing from outside of a chart's folder, so the chart has copies of these.
+CHART := deploy/helm/imagecache-operator
+COPIED := $(CRD) deploy/kustomize/components/finalizer-policy/policy.yaml
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
@@ -52,12 +55,14 @@ lint: $(STAMP) ## format, style, types, layers, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/imagecache-operator crd | diff -u $(CRD) - || { echo "$(CRD) is out of date: run make generate" >&2; exit 1; }
+	@for file in $(COPIED); do cmp $$file $(CHART)/files/$$(basename $$file) || { echo "Run make generate" >&2; exit 1; }; done
 
 format: $(STAMP) ## format the code and mend what can be mended
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
 generate: $(STAMP) ## the files that are made from code
 	@$(BIN)/imagecache-operator crd > $(CRD)
+	@cp $(COPIED) $(CHART)/files
 
 lock: $(STAMP) ## the newest versions that pyproject.toml allows, locked
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

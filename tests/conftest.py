@@ -10,22 +10,39 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.helm import Helm, install
 
 from imagecache_controlplane import ControlPlane, Programs, find_programs
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
 
 
+def find_tool(name: str, _: object) -> Path:
+    """Until the package imagecache_gotools is there."""
+    return next((Path.home() / ".cache/imagecache-operator/tools").glob(f"{name}-*/{name}"))
+
+
 @pytest.fixture(scope="session")
 def programs(request: pytest.FixtureRequest) -> Programs:
-    """The control plane's programs; finding them may take minutes the first time, so it shows what it does."""
+    """The control plane's programs; finding them may take minutes the first time."""
+    return find_programs(_teller(request))
+
+
+@pytest.fixture(scope="session")
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """The real helm, without a cluster; it is built the first time, which may take minutes."""
+    return Helm(find_tool("helm", _teller(request)), tmp_path_factory.mktemp("helm"))
+
+
+def _teller(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Shows what a long step does, past pytest's capture."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def tell(sentence: str) -> None:
         with capture.global_and_fixture_disabled():
             print(f"\n{sentence}", flush=True)  # noqa: T201 (progress of a long step)
 
-    return find_programs(tell)
+    return tell
 
 
 @pytest.fixture(scope="session")
@@ -44,11 +61,25 @@ def cluster(control_plane: ControlPlane) -> Cluster:
 
 
 @pytest.fixture
-def own_cluster(programs: Programs) -> Iterator[Cluster]:
+def own_plane(programs: Programs) -> Iterator[Cluster]:
+    """A control plane of the test's own in which nothing is installed."""
+    with ControlPlane(programs) as plane:
+        yield Cluster(plane)
+
+
+@pytest.fixture
+def own_cluster(own_plane: Cluster) -> Cluster:
     """A control plane for a test that breaks it or deletes the CRD."""
+    own_plane.install()
+    return own_plane
+
+
+@pytest.fixture(scope="session")
+def chart_cluster(programs: Programs, helm: Helm) -> Iterator[Cluster]:
+    """A control plane where helm has installed the chart; operators that run there have the chart's service account."""
     with ControlPlane(programs) as plane:
         installed = Cluster(plane)
-        installed.install()
+        install(helm, installed)
         yield installed
 
 

@@ -36,6 +36,10 @@ class Cluster:
     def install(self) -> None:
         """Apply CRD, namespace, service account and role as they ship; the Deployment has no kubelet to run on here."""
         self.kubectl("apply", "--server-side", "-k", str(BASE))
+        self.wait_served()
+
+    def wait_served(self) -> None:
+        """Wait until the API server serves ImageCaches."""
         wait_for(self._established, what="the CRD is served", seconds=30)
 
     def _established(self) -> bool:

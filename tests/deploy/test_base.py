@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.deploy.roles import permissions
 
 from imagecache_controlplane import ApiError
 from imagecache_operator import __version__
@@ -97,10 +98,10 @@ def test_the_container_is_locked_down(container: Object, base: dict[str, Object]
     assert container["resources"] == {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
 
 
-def test_one_operator_at_a_time(base: dict[str, Object]) -> None:
-    """Without leader election the old pod ends before the new one starts."""
+def test_the_new_pod_stands_by_before_the_old_one_ends(base: dict[str, Object]) -> None:
+    """With leader election an upgrade leaves no gap."""
     spec = base["Deployment"]["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
 def test_the_image_is_of_this_version(container: Object) -> None:
@@ -141,7 +142,6 @@ def test_the_settings_are_right(settings_of_the_pod: dict[str, str]) -> None:
     settings, odd = load_settings({}, settings_of_the_pod)
     assert odd == []
     assert settings.region is None
-    assert settings.leader_election is False
     assert settings.log_json
 
 
@@ -228,19 +228,19 @@ def test_the_operator_may_not(cluster: Cluster, verb: str, resource: str, name: 
 
 def test_the_role_has_no_rule_beside_these(base: dict[str, Object]) -> None:
     """The whole role, so that a new right needs a word here."""
-    rules = {
-        (group, resource): (sorted(rule["verbs"]), rule.get("resourceNames"))
-        for kind in ("ClusterRole", "Role")
-        for rule in base[kind]["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
-    assert rules == {
-        (GROUP, "imagecaches"): (["get", "list", "patch", "watch"], None),
-        (GROUP, "imagecaches/status"): (["patch"], None),
-        ("", "events"): (["create"], None),
-        ("", "configmaps"): (["get", "patch"], ["imagecache-retained"]),
-        ("apiextensions.k8s.io", "customresourcedefinitions"): (["get"], [OUR_CRD]),
+    assert permissions([base["ClusterRole"], base["Role"]]) == {
+        (GROUP, "imagecaches", "get"),
+        (GROUP, "imagecaches", "list"),
+        (GROUP, "imagecaches", "watch"),
+        (GROUP, "imagecaches", "patch"),
+        (GROUP, "imagecaches/status", "patch"),
+        ("", "events", "create"),
+        ("", "configmaps/imagecache-retained", "get"),
+        ("", "configmaps/imagecache-retained", "patch"),
+        ("coordination.k8s.io", "leases", "create"),
+        ("coordination.k8s.io", "leases/imagecache-operator", "get"),
+        ("coordination.k8s.io", "leases/imagecache-operator", "update"),
+        ("apiextensions.k8s.io", f"customresourcedefinitions/{OUR_CRD}", "get"),
     }
 
 
