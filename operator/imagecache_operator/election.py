@@ -201,15 +201,17 @@ class Election:
         spec = self._lease["spec"] | {"renewTime": self._now()}
         try:
             await self._write(spec)
-        except NotFoundError:
-            self._lease = None  # somebody deleted it, and nobody took it within our time
+        except (ConflictError, NotFoundError):
+            # Somebody changed it, deleted it, or took it. A PUT of what is deleted is a conflict, too.
+            try:
+                self._lease = await self._kubernetes.get_lease(self._where)
+            except NotFoundError:
+                self._lease = None
+            else:
+                now = self._lease.get("spec") or {}
+                if now.get("holderIdentity") != self._identity:
+                    return f"{now.get('holderIdentity') or 'nobody'} holds it now"
             await self._write(spec)
-        except ConflictError:
-            self._lease = await self._kubernetes.get_lease(self._where)
-            holder = (self._lease.get("spec") or {}).get("holderIdentity")
-            if holder != self._identity:
-                return f"{holder or 'nobody'} holds it now"
-            await self._write((self._lease.get("spec") or {}) | {"renewTime": self._now()})
         return None
 
     async def _write(self, spec: dict[str, Any]) -> None:

@@ -307,7 +307,7 @@ class FakeKubernetes(KubernetesClient):
         """See `KubernetesClient`."""
         await self._begin("replace_lease")
         if where not in self.leases:
-            raise NotFoundError(f"Lease {where} not found", 404)
+            raise ConflictError(f"Lease {where}: the uid in the precondition is that of another", 409)
         if lease["metadata"]["resourceVersion"] != self.leases[where]["metadata"]["resourceVersion"]:
             raise ConflictError(f"Lease {where} has changed", 409)
         return self.put_lease(where, lease)
