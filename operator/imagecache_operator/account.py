@@ -52,7 +52,11 @@ class SessionOpener(Protocol):
         ...
 
     def version(self) -> object:
-        """Equal for as long as the credentials are the same; those that cannot be read any more stay as they were."""
+        """Equal for as long as the credentials, or the reason why there are none, are the same."""
+        ...
+
+    def worked(self, session: Session) -> None:
+        """A LIST has succeeded with that session."""
         ...
 
 
@@ -151,7 +155,7 @@ class Account:
 
     def _or_closed(self, observation: Observation) -> Observation:
         """A LIST will come; but where the key may not even ask for minutes, that is what there is to tell."""
-        if observation != Awaited(Look.LIST) or self._session is None:
+        if observation != Awaited(Look.LIST) or self._session is None or self._outdated:
             return observation
         closed = self._session.gate.trouble(Operation.LIST)
         return observation if closed is None else Unknown(closed)
@@ -302,6 +306,7 @@ class Account:
         if isinstance(answer, Trouble):
             self._failed(answer, begun)
         else:
+            self._sessions.worked(session)
             self._listed(answer, begun, session.identity)
 
     def _credentials_changed(self) -> bool:

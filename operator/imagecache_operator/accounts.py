@@ -19,7 +19,7 @@ from imagecache_operator.placement import Defaults, Placement, place
 from imagecache_operator.quota import Quota
 from imagecache_operator.status import SeenBy
 
-_Place: TypeAlias = "tuple[Key | None, Placement]"
+_Place: TypeAlias = "tuple[Tenant, Placement]"
 
 OWN_CREDENTIALS = "default"
 """The label of accounts that use the operator's own credentials."""
@@ -32,7 +32,7 @@ NOT_SERVED = Verdict(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tenant:
     """One source of credentials.
 
@@ -41,12 +41,15 @@ class Tenant:
         sessions: opens sessions with them.
         defaults: what holds where a spec is silent; asked at each pass, because credentials may change.
         withdrawn: why nothing may be created with them any more, None when it may.
+        kept: who goes on with the credentials that worked at a location, when their Secret is out of use and others
+            worked last; None: this one.
     """
 
     label: str
     sessions: SessionOpener
     defaults: Callable[[], Defaults]
     withdrawn: Callable[[], str | None] = lambda: None
+    kept: Callable[[Location], Tenant | None] = lambda _location: None
 
 
 class Accounts:
@@ -73,6 +76,7 @@ class Accounts:
     ) -> None:
         self._tenants: dict[Key | None, Tenant] = {None: Tenant(OWN_CREDENTIALS, sessions, defaults)}
         self._tenant_of = tenant_of
+        self._refs: dict[Key, Key] = {}
         self._clock = clock
         self._intervals = intervals
         self._writes_per_minute = writes_per_minute
@@ -94,27 +98,42 @@ class Accounts:
 
     def account_for(self, resource: ImageCache) -> Account | Verdict:
         """The account that looks for the object, or why none does."""
+        self._name(resource.key, resource.credentials_ref)
         tenant = self._tenant(resource)
         if tenant is None:
             return NOT_SERVED
         placement = place(resource, tenant.defaults())
         if isinstance(placement, Verdict):
             return placement
-        where = resource.credentials_ref, placement
-        account = self._accounts.get(where) or self._open(tenant, where)
+        where = tenant, placement
+        account = self._accounts.get(where) or self._open(where)
         self._users[account].add(resource.key)
         return account
 
     def _tenant(self, resource: ImageCache) -> Tenant | None:
-        ref = resource.credentials_ref
-        known = self._tenants.get(ref)
-        if known is not None or ref is None or self._tenant_of is None:
-            return known
-        return self._tenant_of(ref)
+        tenant, seen_by = self._tenants.get(resource.credentials_ref), resource.status.seen_by
+        kept = tenant.kept(location_of(seen_by)) if tenant is not None and seen_by is not None else None
+        return kept or tenant
 
-    def _open(self, tenant: Tenant, where: _Place) -> Account:
-        ref, placement = where
-        self._tenants[ref] = tenant
+    def _name(self, key: Key, ref: Key | None) -> None:
+        """The object names that Secret from now on; what is kept of one that nobody names any more goes."""
+        former = self._refs.get(key)
+        if former == ref or self._tenant_of is None:
+            return
+        self._refs.pop(key, None)
+        if ref is not None:
+            self._refs[key] = ref
+            if ref not in self._tenants:
+                self._tenants[ref] = self._tenant_of(ref)
+        if former is not None and former not in self._refs.values():
+            del self._tenants[former]
+
+    def gone(self, key: Key) -> None:
+        """The object is no more."""
+        self._name(key, None)
+
+    def _open(self, where: _Place) -> Account:
+        tenant, placement = where
         account = Account(
             tenant.label,
             placement,
@@ -138,12 +157,8 @@ class Accounts:
         users.discard(key)
         if not users:
             del self._users[account]
-            ref, _ = where = self._places.pop(account)
-            del self._accounts[where]
+            del self._accounts[self._places.pop(account)]
             self._pollers.pop(account).cancel()
-            if ref is not None and all(used != ref for used, _ in self._accounts):
-                # The copy of a Secret that nobody uses any more goes, too.
-                del self._tenants[ref]
 
     def limiter(self, location: Location) -> WriteLimiter:
         """The write limiter of a location, whatever the credentials."""

@@ -56,6 +56,9 @@ class Refusal(Enum):
     """Why a POST was refused by CCE itself."""
 
     QUOTA = "quota"
+    """Of image caches: it concerns all objects of the location."""
+    OTHER_QUOTA = "another quota"
+    """Of volumes, processors and the like: what another object asks for may well be granted."""
     NAME_TAKEN = "name taken"
     OTHER = "other"
 

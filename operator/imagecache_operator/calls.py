@@ -34,6 +34,8 @@ just deleted, and comes free by itself."""
 UNAVAILABLE_RETRY_MAX = 30.0
 """Seconds, at most, before a cloud that could not be reached is asked again."""
 
+_NOT_WANTED = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The write was not wanted any more when its turn came.")
+
 logger = logging.getLogger(__name__)
 
 
@@ -119,7 +121,9 @@ class CloudCalls:
 
         def goes_out() -> bool:
             nonlocal gone_out
-            gone_out = limiter.paused_for() <= 0 and self._creation_still_wanted(key, tracked)
+            gone_out = (
+                limiter.paused_for() <= 0 and self._creation_still_wanted(key, tracked) and quota.still_room_for(key)
+            )
             return gone_out
 
         async def call() -> None:
@@ -162,10 +166,12 @@ class CloudCalls:
         """Hold the next POST until what this one met may be gone."""
         pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
         match answer:
+            case NotDone(trouble) if trouble is _NOT_WANTED:
+                pass  # the next pass sees why
             case NotDone(trouble):
                 self._not_done(tracked, trouble, account, limiter, Operation.CREATE)
-            case NotCreated(Refusal.QUOTA):
-                quota.refused(account.quota_used)
+            case NotCreated(Refusal.QUOTA, message):
+                quota.refused(message)
             case NotCreated(Refusal.NAME_TAKEN, message):
                 trouble = _name_taken(desired.name, message, lingers=tracked.failures < NAME_LINGERS_TIMES)
                 self._hold(tracked, Operation.CREATE, trouble, pause, account)
@@ -263,7 +269,7 @@ def _not_sent(limiter: WriteLimiter) -> Trouble:
     if (seconds := limiter.paused_for()) > 0:
         message = "The cloud's request limit is reached, as another write has learnt; this one waits with it."
         return Trouble(TroubleKind.THROTTLED, message, seconds)
-    return Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The write was not wanted any more when its turn came.")
+    return _NOT_WANTED
 
 
 def _reached_the_cloud(answer: DeleteAnswer | CreateAnswer | None) -> bool:

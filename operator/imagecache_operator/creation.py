@@ -21,6 +21,7 @@ from imagecache_operator.decision import (
     Policy,
     QueueWrite,
     RequestCreation,
+    Room,
     sighted,
     verdict_of,
 )
@@ -183,11 +184,7 @@ class _Pass(Keeping):
             return self.show(desired)
         assert isinstance(desired, Desired)
         if not facts.room.free:
-            message = (
-                f"The tenant is full: it has {facts.room.used} caches, and the cloud took no more than "
-                f"{facts.room.limit}. Delete some; this one is created as soon as there is room."
-            )
-            return self.show(Verdict(Reason.QUOTA_EXCEEDED, message), action=AwaitRoom())
+            return self.show(Verdict(Reason.QUOTA_EXCEEDED, _no_room(facts.room)), action=AwaitRoom())
         if facts.write_trouble is not None:
             return self.show(verdict_of(facts.write_trouble), in_motion=facts.write_trouble.passing)
         if not facts.slot_granted:
@@ -215,3 +212,14 @@ class _Pass(Keeping):
         if former is None or self.resource.recreate_pending or former.spec_hash != spec_hash(self.resource):
             return 0
         return failures_of(former)
+
+
+def _no_room(room: Room) -> str:
+    """Why the object waits. Where the tenant is not known to be full, it names no numbers: they change all the time."""
+    if room.limit is None or room.used < room.limit:
+        return "The tenant was full, and may have room again: older objects that wait for it go first."
+    caches = "1 cache" if room.used == 1 else f"{room.used} caches"
+    return (
+        f"The tenant is full: it has {caches}, and the cloud took no more than {room.limit} ({room.words}). Delete "
+        "some; this one is created as soon as there is room."
+    )

@@ -108,13 +108,15 @@ class Room:
 
     Attributes:
         used: caches in the newest good LIST.
-        limit: how many there may be, as a refusal taught; None while none did.
+        limit: how many there may be, as a refusal taught; None while none did, or while that is in doubt.
         free: whether there is room for this object, after those that have waited longer.
+        words: the cloud's own, of that refusal.
     """
 
     used: int = 0
     limit: int | None = None
     free: bool = True
+    words: str = ""
 
 
 class Crd(Enum):

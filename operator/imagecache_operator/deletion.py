@@ -95,7 +95,7 @@ class _Pass(Removal):
         if facts.crd is Crd.DELETING:
             return self._retained("the CustomResourceDefinition is being deleted, which never deletes caches")
         if facts.obstacle is not None:
-            return self._hold(facts.obstacle)
+            return self._hold(self._or_let_go(facts.obstacle))
         if (conflict := moved(resource.status.seen_by, facts.identity)) is not None:
             return self._hold(conflict)
         return None
@@ -125,7 +125,7 @@ class _Pass(Removal):
                 return self.wait(Verdict(Reason.DELETING, message))
             case Present() | Unlisted():
                 if (verdict := blind(self.status, observation.identity)) is not None:
-                    return self._hold(_or_retain(verdict))
+                    return self._hold(self._or_let_go(verdict))
                 remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
                 if remaining <= 0:
                     return self._came_to_nothing(observation)
@@ -206,7 +206,7 @@ class _Pass(Removal):
                 Note("NeverSeen", f"Let go: cache {self.cache_id} was never seen; is the id right?", warning=True),
             )
         if (unproven := absent_elsewhere(self.cache_id, seen_by, absent.identity)) is not None:
-            return self._hold(_or_retain(unproven))
+            return self._hold(self._or_let_go(unproven))
         if self.facts.in_flight:
             # The cloud may still be about to carry out what it is told now; only a look after its answer counts.
             return self.wait(self.on_its_way(self.cache_id))
@@ -234,7 +234,25 @@ class _Pass(Removal):
         return self.wait(verdict, in_motion=False)
 
     def _trouble(self, trouble: Trouble) -> Decision:
-        return self.wait(verdict_of(trouble), in_motion=trouble.passing)
+        return self.wait(self.told(trouble), in_motion=trouble.passing)
+
+    def told(self, trouble: Trouble) -> Verdict:
+        """With the ways out where a person must act."""
+        verdict = verdict_of(trouble)
+        return verdict if trouble.passing else self._or_let_go(verdict)
+
+    def _or_let_go(self, verdict: Verdict) -> Verdict:
+        """With the ways out that an object in deletion has."""
+        if verdict.reason is Reason.CREDENTIALS_INVALID and self.resource.credentials_ref is not None:
+            ways = (
+                "In a namespace that is being deleted no Secret can be created: remove spec.credentialsSecretRef there "
+                "to use the operator's own credentials, if they are of the same account, or"
+            )
+        else:
+            ways = "Or"
+        return replace(
+            verdict, message=f"{verdict.message} {ways} set spec.deletionPolicy to Retain to let go of this object."
+        )
 
     def _awaited(self, look: Look) -> Decision:
         action: Action = Nothing()
@@ -259,7 +277,7 @@ class _Pass(Removal):
         """What to say of a DELETE that was answered, while no look that began after it has ended."""
         match answer:
             case NotDone(trouble):
-                return verdict_of(trouble)
+                return self.told(trouble)
             case Accepted(at):
                 return Verdict(
                     Reason.DELETE_REQUESTED, f"The cloud accepted DELETE at {readable(at)}; it is looked at next."
@@ -270,11 +288,6 @@ class _Pass(Removal):
                 )
             case _:
                 assert_never(answer)
-
-
-def _or_retain(verdict: Verdict) -> Verdict:
-    """With the way out that an object in deletion has."""
-    return replace(verdict, message=f"{verdict.message} Or set spec.deletionPolicy to Retain to let go of this object.")
 
 
 def _as_told(ready: Condition) -> Verdict:

@@ -82,10 +82,12 @@ def desired(resource: ImageCache, defaults: Defaults) -> Desired | Verdict:
             )
     cluster_id = (build.cluster_id if build is not None else None) or defaults.cluster_id
     if cluster_id is None:
+        secret = resource.credentials_ref
+        key = f", clusterID in the Secret {secret}," if secret is not None else ","
         return Verdict(
             Reason.REQUEST_REJECTED,
-            "No cluster is known that builds the cache: set spec.build.clusterID, or IMAGECACHE_CLUSTER_ID for the "
-            "operator.",
+            f"No cluster is known that builds the cache: set spec.build.clusterID{key} or IMAGECACHE_CLUSTER_ID for "
+            "the operator.",
         )
     assert resource.cloud_name is not None
     return Desired(

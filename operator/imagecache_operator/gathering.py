@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
@@ -15,7 +15,7 @@ from imagecache_operator.desired import desired
 from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.intent import ABSENCE_COUNTS_AFTER
-from imagecache_operator.observation import Awaited, Cache, Look, Observation, Present, Trouble
+from imagecache_operator.observation import Awaited, Cache, Look, Observation, Present, Trouble, Unknown
 from imagecache_operator.placement import moved
 from imagecache_operator.store import Claim, Store, cache_id_of
 from imagecache_operator.tracking import NEVER, Tracked
@@ -66,7 +66,10 @@ class Gatherer:
             # What its holder did with the name may be younger than the newest LIST.
             tracked.name_held, tracked.name_free_at = False, monotonic
         observation = self._observe(resource, tracked)
+        if isinstance(observation, Unknown):
+            observation = Unknown(self._explained(resource, observation.trouble))
         trouble = self._write_trouble(resource, tracked, monotonic)
+        trouble = self._explained(resource, trouble) if trouble is not None else None
         asked = tracked.reconcile_seen
         defaults = self._accounts.defaults_for(resource)
         return View(
@@ -102,7 +105,7 @@ class Gatherer:
         found = self._accounts.account_for(resource)
         account = found if isinstance(found, Account) else None
         if account is not tracked.account:
-            self.leave(resource.key, tracked)
+            self._leave(resource.key, tracked)
             tracked.account = account
         return found if isinstance(found, Verdict) else None
 
@@ -157,7 +160,7 @@ class Gatherer:
         if account is None or quota is None or not resource.creates or cache_id_of(resource) is not None:
             return Room()
         age = resource.created_at, resource.uid
-        return quota.room_for(resource.key, age, used=account.quota_used, listed=account.listed)
+        return quota.room_for(resource.key, age)
 
     def _other_holder(self, resource: ImageCache, observation: Observation, account: Account | None) -> Key | None:
         cache_id = observation.cache.id if isinstance(observation, Present) else cache_id_of(resource)
@@ -188,6 +191,13 @@ class Gatherer:
             return None
         return self._accounts.withdrawn(resource) or account.write_trouble(Operation.CREATE)
 
+    def _explained(self, resource: ImageCache, trouble: Trouble) -> Trouble:
+        """Where kept credentials fail, their Secret is what there is to repair."""
+        withdrawn = self._accounts.withdrawn(resource)
+        if withdrawn is None or trouble.passing or withdrawn.message in trouble.message:
+            return trouble
+        return replace(trouble, message=f"{withdrawn.message} The newest call failed: {trouble.message}")
+
     def _write_trouble(self, resource: ImageCache, tracked: Tracked, monotonic: float) -> Trouble | None:
         account, own = tracked.account, tracked.trouble
         if account is None:
@@ -202,11 +212,13 @@ class Gatherer:
         return account.write_trouble(Operation.DELETE)
 
     def leave(self, key: Key, tracked: Tracked) -> None:
+        """The object is gone."""
+        self._leave(key, tracked)
+        self._accounts.gone(key)
+
+    def _leave(self, key: Key, tracked: Tracked) -> None:
         """The object is no concern any more of the account and the limiter that it had."""
-        if tracked.limiter is not None:
-            tracked.limiter.withdraw(key)
-        if tracked.quota is not None:
-            tracked.quota.withdraw(key)
+        tracked.stand_back(key)
         if tracked.account is not None:
             tracked.account.set_moving(key, False)
             self._accounts.left(tracked.account, key)

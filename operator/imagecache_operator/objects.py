@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from pydantic import ValidationError
 
 from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.clock import Clock
+from imagecache_operator.conditions import READY, Reason
 from imagecache_operator.gathering import Gatherer
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.ledger import Ledger
@@ -51,6 +52,7 @@ class Objects:
         # Weak: an account that nobody needs any more ends without a LIST that would take its entry away.
         self._expecting: WeakKeyDictionary[Account, tuple[float, set[Key]]] = WeakKeyDictionary()
         self._unplaced: WeakKeyDictionary[Account, list[float]] = WeakKeyDictionary()
+        self._told_full: WeakSet[Account] = WeakSet()
 
     # --- what happens in the cluster
 
@@ -139,9 +141,17 @@ class Objects:
             self.queue.mark_due(resource.key)
 
     def seed_limiters(self) -> None:
-        """After the first complete list: count the writes of a former process that may still fill the window."""
+        """After the first complete list: count the writes of a former process that may still fill the window.
+
+        And remember which tenants it found full, so that not each object that waits asks again.
+        """
         now, monotonic = self._clock.now(), self._clock.monotonic()
         for resource in self.store:
+            ready, tracked = resource.status.condition(READY), self.tracked[resource.key]
+            if ready is not None and ready.reason == Reason.QUOTA_EXCEEDED:
+                self.gatherer.join(resource, tracked)
+                if tracked.account is not None:
+                    self._told_full.add(tracked.account)
             seen_by = resource.status.seen_by
             for write in (resource.status.deletion, resource.status.creation):
                 if write is None or write.requested_at is None:
@@ -151,7 +161,6 @@ class Objects:
                     self._accounts.limiter_at(seen_by).occupy(age)
                     continue
                 # Where a cache that nobody has seen was asked for is known with the account's first session.
-                tracked = self.tracked[resource.key]
                 self.gatherer.join(resource, tracked)
                 if tracked.account is not None:
                     self._unplaced.setdefault(tracked.account, []).append(monotonic - age)
@@ -230,10 +239,16 @@ class Objects:
                 if (tracked := self.tracked.get(key)) is not None and tracked.account is account
             }
         if account.identity is not None:
-            keys = keys | set(self._accounts.quota(account.identity.location).hopeful(account.quota_used))
+            quota = self._accounts.quota(account.identity.location)
+            if account in self._told_full:
+                self._told_full.discard(account)
+                quota.was_full()
+            quota.listed(account.quota_used, account.listed)
+            keys = keys.union(quota.hopeful())
             for asked in self._unplaced.pop(account, ()):
                 self._accounts.limiter(account.identity.location).occupy(self._clock.monotonic() - asked)
-        for key in keys:
+        # Whoever comes first asks for what room there is.
+        for key in self.store.by_age(keys):
             self.queue.mark_due(key)
 
     def expect(self, key: Key, account: Account) -> None:

@@ -47,8 +47,11 @@ def place(resource: ImageCache, defaults: Defaults) -> Placement | Verdict:
     if region is None and defaults.trouble is not None:
         return Verdict(Reason.CREDENTIALS_INVALID, defaults.trouble)
     if region is None:
+        secret = resource.credentials_ref
+        key = f", region in the Secret {secret}," if secret is not None else ","
         return Verdict(
-            Reason.ENDPOINT_INVALID, "No region is known: set spec.region, or IMAGECACHE_REGION for the operator."
+            Reason.ENDPOINT_INVALID,
+            f"No region is known: set spec.region{key} or IMAGECACHE_REGION for the operator.",
         )
     project = spec.project_id
     if project is None and region == (defaults.region or region):

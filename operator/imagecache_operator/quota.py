@@ -2,12 +2,15 @@
 
 The limit is not assumed (cce-api section 2 says 50 per tenant, and not what counts as one): it is how many caches were
 there when a POST was refused for it. Until the list shows fewer, nothing is asked for; then the oldest object goes
-first.
+first. A limit that may have been raised is in doubt: then one POST at a time finds out, the oldest object's, and each
+that is taken lets the next one go, until one is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import takewhile
 
 from imagecache_operator.clock import Clock
 from imagecache_operator.decision import Room
@@ -15,6 +18,8 @@ from imagecache_operator.imagecache import Key
 
 RECHECK = 3600.0
 """Seconds after which a limit is doubted: it may have been raised, which nothing but a POST can tell."""
+
+ON_ITS_WAY = float("inf")
 
 Age = tuple[datetime, str]
 
@@ -28,71 +33,103 @@ class Quota:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._used, self._listed = 0, float("-inf")
         self._limit: int | None = None
+        self._words = ""
         self._learnt = 0.0
-        self._doubted = False
+        self._in_doubt = False
         self._waiting: dict[Key, Age] = {}
-        # When POSTs went out that the newest list cannot show yet; minus infinity for those on their way.
+        # When POSTs were answered that the newest list cannot show yet, in the order in which they were asked for.
         self._asked: dict[Key, float] = {}
+        self._told: tuple[int | None, int] = (None, 0)
 
-    def room_for(self, key: Key, age: Age, *, used: int, listed: float) -> Room:
+    # --- what is seen
+
+    def listed(self, used: int, begun: float) -> None:
+        """A good LIST that began then, in monotonic seconds, showed so many caches."""
+        if begun < self._listed:
+            return
+        self._used, self._listed = used, begun
+        self._asked = {who: answered for who, answered in self._asked.items() if answered >= begun}
+        if self._limit is not None:
+            # What a list has seen exceeded was learnt from a list that was behind.
+            self._limit = max(self._limit, used)
+
+    def asked(self, key: Key) -> None:
+        """A POST is to go out as soon as its turn comes."""
+        self.withdraw(key)
+        self._asked.pop(key, None)
+        self._asked[key] = ON_ITS_WAY
+
+    def answered(self, key: Key, *, created: bool) -> None:
+        """A POST was answered; one that may have made a cache takes room until a later LIST shows it."""
+        if not created:
+            self._asked.pop(key, None)
+            return
+        self._asked[key] = self._clock.monotonic()
+        if not self._waiting:
+            self._in_doubt = False
+
+    def refused(self, words: str) -> None:
+        """A POST was refused, in these words, because the tenant is full."""
+        self._limit, self._words, self._in_doubt = self._used, words, False
+        self._learnt = self._clock.monotonic()
+
+    def was_full(self) -> None:
+        """A former process was refused; what it had learnt is not known any more."""
+        self._in_doubt = self._limit is None
+
+    def doubt(self, key: Key) -> None:
+        """A person asked to look at once at an object; if it waits in a full tenant, the limit may have been raised."""
+        if key in self._waiting and self._full:
+            self._limit, self._in_doubt = None, True
+
+    def withdraw(self, key: Key) -> None:
+        """The object does not want a cache any more, or cannot ask for it now."""
+        self._waiting.pop(key, None)
+
+    # --- what follows
+
+    def room_for(self, key: Key, age: Age) -> Room:
         """Whether there is room for the object, which waits from now on until it asks or withdraws.
 
         Args:
             key: the object.
             age: its creation time and uid; the oldest goes first.
-            used: caches in the newest good LIST.
-            listed: when that LIST began, in monotonic seconds.
         """
-        self._asked = {who: answered for who, answered in self._asked.items() if answered >= listed}
-        self._reconsider(used)
-        if self._limit is None:
-            return Room(used)
+        self._reconsider()
+        if self._limit is None and not self._in_doubt:
+            return Room(self._used)
         self._waiting[key] = age
-        free = self._limit - used - len(self._asked.keys() - {key})
         ahead = sum(other < age for other in self._waiting.values())
-        return Room(used, self._limit, free > ahead)
+        free = self._free(answered for who, answered in self._asked.items() if who != key)
+        return Room(self._used, self._limit, free > ahead, self._words)
 
-    def hopeful(self, used: int) -> list[Key]:
-        """The objects that wait for room, when a LIST shows some."""
-        self._reconsider(used)
-        return list(self._waiting) if self._limit is None or used < self._limit else []
+    def still_room_for(self, key: Key) -> bool:
+        """Whether a POST that was asked for may go out now, after those that were asked for before it."""
+        earlier = takewhile(lambda asked: asked[0] != key, self._asked.items())
+        return self._free(answered for _, answered in earlier) > 0
 
-    def _reconsider(self, used: int) -> None:
-        """Doubt a limit that is old; one that a list has seen exceeded was learnt from a list that was behind."""
-        if self._limit is None:
-            return
-        if self._clock.monotonic() - self._learnt > RECHECK:
-            # One tries, the oldest.
-            self._limit, self._learnt, self._doubted = used + 1, self._clock.monotonic(), True
-        else:
-            self._limit = max(self._limit, used)
+    def hopeful(self) -> list[Key]:
+        """The objects that wait, oldest first, when there may be room or what they tell of it has changed."""
+        self._reconsider()
+        told, self._told = self._told, (self._limit, self._used)
+        if told == self._told and self._free(self._asked.values()) <= 0:
+            return []
+        return sorted(self._waiting, key=self._waiting.__getitem__)
 
-    def asked(self, key: Key) -> None:
-        """A POST goes out."""
-        self._waiting.pop(key, None)
-        self._asked[key] = float("inf")
+    @property
+    def _full(self) -> bool:
+        return self._limit is not None and self._used >= self._limit
 
-    def answered(self, key: Key, *, created: bool) -> None:
-        """A POST was answered; one that may have made a cache takes room until a later LIST shows it."""
-        if created:
-            self._asked[key] = self._clock.monotonic()
-            if self._doubted:
-                # It was raised; by how much, the next refusal tells.
-                self._limit, self._doubted = None, False
-        else:
-            self._asked.pop(key, None)
+    def _reconsider(self) -> None:
+        """Doubt a limit that is old, once it matters."""
+        if self._full and self._clock.monotonic() - self._learnt > RECHECK:
+            self._limit, self._in_doubt = None, True
 
-    def refused(self, used: int) -> None:
-        """A POST was refused because the tenant is full."""
-        self._limit, self._doubted = used, False
-        self._learnt = self._clock.monotonic()
-
-    def withdraw(self, key: Key) -> None:
-        """The object does not want a cache any more."""
-        self._waiting.pop(key, None)
-
-    def doubt(self, key: Key) -> None:
-        """A person asked to look at once at an object; if it waits for room, the limit may have been raised."""
-        if key in self._waiting:
-            self._limit = None
+    def _free(self, asked: Iterable[float]) -> float:
+        """How many more POSTs may go out beside those."""
+        taken = list(asked)
+        if self._limit is not None:
+            return self._limit - self._used - len(taken)
+        return 1 - taken.count(ON_ITS_WAY) if self._in_doubt else float("inf")

@@ -140,9 +140,8 @@ class Reconciler:
             self._gone(key, tracked)
             requeue_after = None
         finally:
-            if result == "error" and tracked.limiter is not None:
-                # An object that backs off must not keep a slot from others.
-                tracked.limiter.withdraw(key)
+            if result == "error":
+                tracked.stand_back(key)
             self._turns.give_back(key)
             self._metrics.pass_done(result, self._clock.monotonic() - started)
         return requeue_after

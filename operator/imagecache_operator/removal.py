@@ -30,7 +30,7 @@ from imagecache_operator.decision import (
 )
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.model import format_time
-from imagecache_operator.observation import CacheStatus, Present
+from imagecache_operator.observation import CacheStatus, Present, Trouble
 from imagecache_operator.status import Deletion, ImageCacheStatus
 
 RETRY_FACTOR_MAX = 10
@@ -199,6 +199,10 @@ class Removal:
             return self.wait(verdict, status=status, requeue_after=0.0)
         return self._request(present, status, verdict)
 
+    def told(self, trouble: Trouble) -> Verdict:
+        """What to tell of trouble."""
+        return verdict_of(trouble)
+
     def _after_request(self, present: Present, asked: Deletion) -> Verdict:
         """What to say of a cache that is still there, and not Deleting, after a DELETE."""
         cache = present.cache
@@ -230,7 +234,7 @@ class Removal:
         facts = self.facts
         if facts.write_trouble is not None:
             in_motion = facts.write_trouble.passing
-            return self.wait(verdict_of(facts.write_trouble), status=status, in_motion=in_motion)
+            return self.wait(self.told(facts.write_trouble), status=status, in_motion=in_motion)
         if facts.crd is Crd.UNREAD:
             return self.wait(verdict, status=status, action=ReadCrd())
         if facts.crd is Crd.UNREADABLE:

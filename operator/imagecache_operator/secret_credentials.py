@@ -1,4 +1,4 @@
-"""Credentials in Secrets of users' namespaces: read by their type, again every few seconds, and kept while in use.
+"""Credentials in Secrets of users' namespaces: read by their type, again every few seconds; those that worked are kept.
 
 One LIST for all of them, answered from the API server's memory, instead of a watch: it cannot go deaf, and a change
 takes effect in time. No Secret of another type is ever asked for.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.credentials import Credentials, CredentialsError
-from imagecache_operator.cloud.credentials_keys import credentials_from
+from imagecache_operator.cloud.credentials_keys import CHECKS, credentials_from
+from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
 from imagecache_operator.names import SECRET_TYPE
@@ -25,7 +26,7 @@ INTERVAL = 5.0
 """Seconds between two lists."""
 
 SPACING = 0.5
-"""Seconds between two lists, at least, however many objects name Secrets that are not known."""
+"""Seconds between two lists, at least, however many Secrets are missed for the first time."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +58,14 @@ class Secrets:
         """
         found = self._found.get(ref)
         if found is None:
-            self._wanted.set()
             raise CredentialsError(self._obstacle or _missing(ref))
         if isinstance(found, CredentialsError):
             raise found
         return found
+
+    def look_soon(self) -> None:
+        """List out of turn."""
+        self._wanted.set()
 
     async def look(self) -> bool:
         """List once; what cannot be listed leaves everything as it was. Returns whether anything has changed."""
@@ -87,7 +91,7 @@ class Secrets:
         return first or bool(changed)
 
     async def run(self, changed: Callable[[], None]) -> None:
-        """List for ever: every few seconds, and soon when an object names a Secret that is not known."""
+        """List for ever: every few seconds, and soon when that is wanted."""
         while True:
             self.pulse.beat()
             self._wanted.clear()
@@ -102,7 +106,11 @@ class Secrets:
 
 
 class SecretCredentials:
-    """The credentials of one Secret, for as long as objects use them: the last good ones outlive the Secret.
+    """The credentials of one Secret, for as long as objects name it: those that worked last outlive the Secret.
+
+    What merely stands in the Secret is used, and shown with its faults, for as long as it stands there. It takes no
+    place of what has worked before a LIST has succeeded with it. Of each location one copy is kept, because a Secret
+    that led elsewhere before it vanished must not take the way back to the caches along.
 
     Args:
         secrets: what the newest list says.
@@ -112,32 +120,77 @@ class SecretCredentials:
     def __init__(self, secrets: Secrets, ref: Key) -> None:
         self._secrets = secrets
         self._ref = ref
-        self._kept: Credentials | None = None
+        self._worked: dict[Location, Credentials] = {}
+        self._missed = False
 
     def current(self) -> Credentials:
         """See `CredentialsSource`."""
         try:
-            self._kept = self._secrets.find(self._ref)
+            return self._find()
         except CredentialsError:
-            if self._kept is None:
+            if not self._worked:
                 raise
-        return self._kept
+            return self._newest
+
+    def worked(self, credentials: Credentials, location: Location) -> None:
+        """A LIST has succeeded with them there."""
+        self._worked.pop(location, None)
+        self._worked[location] = credentials
+
+    def kept(self, location: Location) -> Credentials | None:
+        """What worked at that location, where the Secret is gone or bad and what worked last is something else."""
+        copy = self._worked.get(location)
+        return None if copy is None or copy == self._newest or self.withdrawn() is None else copy
 
     def withdrawn(self) -> str | None:
         """Why the credentials in use may create nothing any more: their Secret is gone or bad. None when it is good."""
         try:
-            self._secrets.find(self._ref)
+            self._find()
         except CredentialsError as error:
-            return f"{error} What exists is still looked after with the credentials that were used last."
+            kept = " What exists is still looked after with the credentials that worked last." if self._worked else ""
+            return f"{error}{kept}"
         return None
+
+    @property
+    def _newest(self) -> Credentials:
+        return next(reversed(self._worked.values()))
+
+    def _find(self) -> Credentials:
+        try:
+            found = self._secrets.find(self._ref)
+        except CredentialsError:
+            if not self._missed:
+                # Once: a Secret that comes together with its object is there soon, any other in its turn.
+                self._missed = True
+                self._secrets.look_soon()
+            raise
+        self._missed = False
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCredentials:
+    """A copy of what a Secret once held."""
+
+    copy: Credentials
+
+    def current(self) -> Credentials:
+        """See `CredentialsSource`."""
+        return self.copy
 
 
 def _read(ref: Key, data: Mapping[str, Any]) -> Found:
-    where = f"the Secret {ref}"
-    try:
-        texts = {key: base64.b64decode(value, validate=True).decode() for key, value in data.items()}
-    except (binascii.Error, UnicodeDecodeError, TypeError, ValueError):
-        return CredentialsError(f"{where.capitalize()} holds something that is no text.")
+    where, texts = f"the Secret {ref}", dict[str, str]()
+    for key, value in data.items():
+        if key not in CHECKS:
+            continue
+        try:
+            texts[key] = base64.b64decode(value, validate=True).decode()
+        except (TypeError, ValueError):
+            return CredentialsError(
+                f"{key} in {where} is no text in UTF-8: put the value itself there, as kubectl create secret generic "
+                "--from-literal or --from-file does."
+            )
     try:
         return credentials_from(texts, where=where)
     except CredentialsError as error:

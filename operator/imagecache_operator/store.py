@@ -123,6 +123,10 @@ class Store:
         first = min(claims, key=claim, default=None)
         return None if first is None or claim(resource) < claim(first) else first.key
 
+    def by_age(self, keys: Iterable[Key]) -> list[Key]:
+        """Those of the keys that are known, the oldest object first."""
+        return [each.key for each in sorted((self._objects[key] for key in keys if key in self._objects), key=_age)]
+
     def wanting(self, name: str) -> set[Key]:
         """The objects that create a cache of that name, wherever."""
         return set(self._by_wanted_name.get(name, ()))

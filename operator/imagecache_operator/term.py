@@ -19,7 +19,7 @@ from imagecache_operator.account import CREDENTIALS_CHECK, Intervals
 from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts, Tenant
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.credentials import CredentialsSource
-from imagecache_operator.cloud.session import Gates, Sessions
+from imagecache_operator.cloud.session import Gates, Session, Sessions
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
@@ -31,8 +31,9 @@ from imagecache_operator.metrics import Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 from imagecache_operator.relist import Relister
-from imagecache_operator.secret_credentials import SecretCredentials, Secrets
+from imagecache_operator.secret_credentials import Secrets
 from imagecache_operator.settings import Settings
+from imagecache_operator.tenants import tenant_of_secret
 from imagecache_operator.watcher import Watcher
 
 GRACE = 1.0
@@ -169,7 +170,14 @@ class Term:
             if secrets is not None:
                 group.create_task(secrets.run(objects.look_at_all), name="secrets")
 
-    def _sessions(self, source: CredentialsSource, label: str, *, trusted: bool) -> Sessions:
+    def _sessions(
+        self,
+        source: CredentialsSource,
+        label: str,
+        *,
+        trusted: bool,
+        worked: Callable[[Session], None] = lambda _session: None,
+    ) -> Sessions:
         means = self._means
         return Sessions(
             means.http,
@@ -177,16 +185,19 @@ class Term:
             source,
             gates=means.gates,
             trusted=trusted,
+            worked=worked,
             request_timeout=means.settings.request_timeout,
             clock=means.clock,
             meter=partial(means.metrics.request, label),
         )
 
     def _tenant(self, secrets: Secrets, ref: Key) -> Tenant:
-        source = SecretCredentials(secrets, ref)
-        sessions = self._sessions(source, str(ref), trusted=False)
-        defaults = replace(self._means.settings.defaults, namespaces=None)
-        return Tenant(str(ref), sessions, partial(sessions.defaults, defaults), source.withdrawn)
+        return tenant_of_secret(
+            secrets,
+            ref,
+            lambda source, worked: self._sessions(source, str(ref), trusted=False, worked=worked),
+            replace(self._means.settings.defaults, namespaces=None),
+        )
 
 
 class _Credentials:

@@ -10,7 +10,7 @@ from imagecache_operator.account import Account
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.decision import Crd
-from imagecache_operator.imagecache import ImageCache
+from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble
 from imagecache_operator.quota import Quota
@@ -108,6 +108,13 @@ class Tracked:
     def since_creation(self, monotonic: float) -> float:
         """Seconds since the last POST was asked for, or answered when that was here; 0 without one."""
         return monotonic - max(self.creation_anchor[1], self.posted_at) if self.creation_anchor is not None else 0.0
+
+    def stand_back(self, key: Key) -> None:
+        """An object that backs off must keep neither a slot nor room in the tenant from others."""
+        if self.limiter is not None:
+            self.limiter.withdraw(key)
+        if self.quota is not None:
+            self.quota.withdraw(key)
 
     @property
     def first_look_after(self) -> float:

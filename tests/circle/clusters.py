@@ -30,8 +30,10 @@ from imagecache_operator.placement import Defaults
 
 REGION = "cn-north-4"
 PROJECT, SECOND_PROJECT = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+SECOND_REGION = "eu-west-101"
 BUILDER = "c271e39f-1a6e-4d3d-8fa8-2a36329c68d2"
 ACCESS_KEYS = ("AKEXAMPLE0000000001", "AKEXAMPLE0000000002")
+STRANGERS_KEY, STRANGERS_PROJECT = "AKEXAMPLE0000000009", "00112233445566778899aabbccddeeff"
 SECRET_KEY = "SKEXAMPLE00000000000000000000000000000000"
 CREATE, LIST, GET, DELETE = "CreateImageCache", "ListImageCaches", "ShowImageCache", "DeleteImageCache"
 WEB = Key("team-a", "web")
@@ -43,16 +45,22 @@ IDLE = 1800.0
 
 
 class Cloud:
-    """The simulator of one account with two projects, and all that happens in it behind the operators' backs."""
+    """The simulator of one account with two projects, and of a stranger's; what happens behind the operators' backs."""
 
     def __init__(self, clock: LoopClock, switches: dict[str, Any] | None = None, **settings: Any) -> None:
         account = {
             "domain_id": "d0123456789abcdef0123456789abcde",
             "domain_name": "example-domain",
             "access_keys": [{"access_key": key, "secret_key": SECRET_KEY} for key in ACCESS_KEYS],
-            "projects": [{"id": PROJECT, "name": REGION}, {"id": SECOND_PROJECT, "name": "eu-west-101"}],
+            "projects": [{"id": PROJECT, "name": REGION}, {"id": SECOND_PROJECT, "name": SECOND_REGION}],
         }
-        scenario = {"accounts": [account], "switches": switches or {}, **settings}
+        stranger = {
+            "domain_id": "e0123456789abcdef0123456789abcde",
+            "domain_name": "strange-domain",
+            "access_keys": [{"access_key": STRANGERS_KEY, "secret_key": SECRET_KEY}],
+            "projects": [{"id": STRANGERS_PROJECT, "name": REGION}],
+        }
+        scenario = {"accounts": [account, stranger], "switches": switches or {}, **settings}
         self.simulator = Simulator(parse_scenario(scenario), CloudClock(clock))
         self.wire = Wire(self.simulator)
 
@@ -142,18 +150,26 @@ class Operator(Process):
 class Team:
     """One cluster with its operator, and a user who works with one object in it."""
 
-    def __init__(self, cloud: Cloud, clock: LoopClock, number: int = 0) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        clock: LoopClock,
+        number: int = 0,
+        *,
+        operator: Callable[[StormyCluster, Cloud, str, LoopClock], Process] = Operator,
+    ) -> None:
+        self._operator = operator
         self.cloud = cloud
         self.clock = clock
         self.access_key = ACCESS_KEYS[number]
         self.cluster = WatchedCluster(number)
-        self.operator = Operator(self.cluster, cloud, self.access_key, clock)
+        self.operator = operator(self.cluster, cloud, self.access_key, clock)
         self._uids = (f"uid-{number}-{count}" for count in range(100))
 
     async def restart(self) -> None:
         """Kill the operator at whatever it is doing, and start it again."""
         await self.operator.kill()
-        self.operator = Operator(self.cluster, self.cloud, self.access_key, self.clock)
+        self.operator = self._operator(self.cluster, self.cloud, self.access_key, self.clock)
 
     def apply(self, name: str = "web", **spec: Any) -> None:
         """A user applies an object."""
@@ -200,6 +216,11 @@ class Team:
     def sent(self, operation: str) -> list[dict[str, Any]]:
         """The calls of this team's operator."""
         return [call for call in self.cloud.calls(operation) if call["credential"] == self.access_key]
+
+    def message(self, key: Key = WEB) -> str:
+        """The message of Ready."""
+        conditions = self.status(key).get("conditions") or [{}]
+        return str(conditions[0].get("message", ""))
 
     async def until(self, look: Callable[[], bool], *, within: float = 900.0) -> None:
         """Wait, in virtual time, until it is so."""

@@ -192,7 +192,23 @@ REFUSED = [
         Refusal.OTHER,
         id="400 for a size that exceeds",
     ),
-    pytest.param(400, {"errorCode": "CCE.01400007", "errorMessage": "too many"}, Refusal.QUOTA, id="a code of quotas"),
+    pytest.param(400, {"errorCode": "CCE.01400007", "errorMessage": "full"}, Refusal.OTHER_QUOTA, id="another's code"),
+    pytest.param(
+        400, {"errorCode": "CCE.01400007", "errorMessage": "too many image caches"}, Refusal.QUOTA, id="its words"
+    ),
+    pytest.param(400, {"errorCode": "CCE.01400099", "errorMessage": "quota"}, Refusal.QUOTA, id="an unknown code"),
+    pytest.param(
+        400,
+        {"errorCode": "CCE.01400010", "errorMessage": "Insufficient EVS volume quota in cluster c-1"},
+        Refusal.OTHER_QUOTA,
+        id="the quota of volumes",
+    ),
+    pytest.param(
+        403,
+        {"errorCode": "CCE.01403099", "errorMessage": "cannot build the image cache: ECS quota exceeded"},
+        Refusal.OTHER_QUOTA,
+        id="the quota of servers",
+    ),
     pytest.param(
         403, {"errorCode": "CCE.01403001", "errorMessage": "limit exceeded"}, Refusal.QUOTA, id="403 for a limit"
     ),

@@ -96,6 +96,21 @@ async def test_credentials_that_cannot_be_read(
     assert calls(cloud) == ["ListDomains"]
 
 
+async def test_a_source_that_keeps_copies_itself_has_the_last_word(
+    cloud: RunningSimulator, http: httpx.AsyncClient
+) -> None:
+    """Once a Secret of a namespace has nothing to offer, each new reason is a new version: nothing former goes on."""
+    source = Source(BY_KEY)
+    sessions = Sessions(
+        http, Endpoints(), source, trusted=False, request_timeout=5.0, clock=SimulatorsClock(cloud), meter=no_meter
+    )
+    assert sessions.version() == BY_KEY
+    for reason in ("It is empty.", "It vanished."):
+        source.now = reason
+        assert sessions.version() == reason
+        assert sessions.defaults(SETTINGS).trouble == reason
+
+
 # --- places
 
 

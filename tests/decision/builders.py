@@ -41,6 +41,9 @@ UNTOLD_ROTATED = Identity(HERE, None, "key-bbbb")
 POLICY = Policy(stalled_after=1800.0, delete_retry_after=60.0)
 READY_TO_WRITE = Facts(identity=US, crd=Crd.ALIVE, slot_granted=True, waiting=20.0)
 
+OR_RETAIN = " Or set spec.deletionPolicy to Retain to let go of this object."
+"""What a deletion that waits for a person says at the end."""
+
 PASSING = (TroubleKind.THROTTLED, TroubleKind.CLOUD_UNAVAILABLE, TroubleKind.NAME_LINGERS)
 """Trouble for which nobody need act."""
 

@@ -89,12 +89,24 @@ def test_another_object_holds_the_name() -> None:
 
 
 def test_the_tenant_is_full() -> None:
-    """QuotaExceeded with how many are used; no POST is wasted, and the object waits its turn for room."""
-    decision = creates(facts={"room": Room(used=50, limit=50, free=False)}).decide()
+    """QuotaExceeded with how many are used, in the cloud's words; no POST is wasted, and the object waits its turn."""
+    decision = creates(facts={"room": Room(used=50, limit=50, free=False, words="403: quota")}).decide()
     assert decision.action == AwaitRoom()
     assert conditions(decision) == says("QuotaExceeded", stalled=True)
     assert "50 caches" in message(decision)
+    assert "(403: quota)" in message(decision)
     assert decision.status.creation is None
+
+
+@pytest.mark.parametrize("limit", [50, None], ids=["room for others", "in doubt"])
+def test_older_objects_go_first(limit: int | None) -> None:
+    """Who waits for them does not say that the tenant is full, and names no number that others change."""
+    decision = creates(facts={"room": Room(used=48, limit=limit, free=False)}).decide()
+    assert decision.action == AwaitRoom()
+    assert conditions(decision) == says("QuotaExceeded", stalled=True)
+    assert "older objects" in message(decision)
+    assert "48" not in message(decision)
+    assert "is full" not in message(decision)
 
 
 def test_there_is_room_again() -> None:

@@ -14,6 +14,7 @@ from tests.decision.builders import (
     ID,
     LIST_AWAITED,
     NOW,
+    OR_RETAIN,
     ROTATED,
     STRANGER,
     UNTOLD,
@@ -193,8 +194,21 @@ def test_trouble_that_needs_a_person_holds_and_looks_slowly(kind: TroubleKind, l
     decision = Case(observation=trouble(kind, "who and which action"), now=now).decide()
     assert decision.action == Nothing()
     assert conditions(decision) == says(kind.value, stalled=True)
-    assert message(decision) == "who and which action"
+    assert message(decision) == "who and which action" + OR_RETAIN
     assert not decision.in_motion
+
+
+def test_credentials_of_a_secret_that_cannot_come_back() -> None:
+    """A namespace that is being deleted takes no Secret, so the message names what can still be done."""
+    spec = {"imageCacheID": ID, "credentialsSecretRef": {"name": "cloud"}}
+    decision = Case(deleting(spec=spec), trouble(TroubleKind.CREDENTIALS_INVALID, "There is no Secret.")).decide()
+    assert message(decision) == (
+        "There is no Secret. In a namespace that is being deleted no Secret can be created: remove "
+        "spec.credentialsSecretRef there to use the operator's own credentials, if they are of the same account, or "
+        "set spec.deletionPolicy to Retain to let go of this object."
+    )
+    decision = Case(deleting(spec=spec), trouble(TroubleKind.ACCESS_DENIED, "403.")).decide()
+    assert message(decision) == "403." + OR_RETAIN
 
 
 @pytest.mark.parametrize("kind", list(TroubleKind))
@@ -356,6 +370,7 @@ def test_gone_is_no_proof() -> None:
         (Refused("409: locked"), "DeleteRequested", "409: locked"),
         (Lost("cut off"), "DeleteRequested", "cut off"),
         (NotDone(Trouble(TroubleKind.THROTTLED, "429: slowly")), "Throttled", "429: slowly"),
+        (NotDone(Trouble(TroubleKind.ACCESS_DENIED, "403: no")), "AccessDenied", "403: no" + OR_RETAIN),
     ],
 )
 def test_an_answer_is_told_alone_when_no_look_follows_it_for_long(
@@ -367,6 +382,6 @@ def test_an_answer_is_told_alone_when_no_look_follows_it_for_long(
     assert early.status == case.resource.status
     assert early.requeue_after == pytest.approx(1.0)
     late = replace(case, facts={"answer": answer, "since_request": 11.0}).decide()
-    assert conditions(late) == says(reason)
+    assert conditions(late) == says(reason, stalled=reason == "AccessDenied")
     assert words in message(late)
     assert late.status.deletion != case.resource.status.deletion

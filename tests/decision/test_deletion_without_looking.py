@@ -12,6 +12,7 @@ from tests.decision.builders import (
     ID,
     LIST_AWAITED,
     NOW,
+    OR_RETAIN,
     STRANGER,
     US,
     Case,
@@ -129,11 +130,11 @@ def test_the_crd_is_being_deleted_and_settings_forbid_the_object() -> None:
 
 @pytest.mark.parametrize("observation", ANY_LOOK)
 def test_settings_forbid_what_it_asks(observation: Observation) -> None:
-    """NotAllowed holds the object, whatever the cloud says, and no look is needed often."""
+    """NotAllowed holds the object, whatever the cloud says, with the way out; and no look is needed often."""
     decision = Case(observation=observation, facts={"obstacle": NOT_ALLOWED}).decide()
     assert decision.action == Nothing()
     assert conditions(decision) == says("NotAllowed", stalled=True)
-    assert message(decision) == "Namespace team-a may not."
+    assert message(decision) == "Namespace team-a may not." + OR_RETAIN
     assert not decision.in_motion
 
 

@@ -85,7 +85,12 @@ def test_the_settings_fill_in_what_the_spec_leaves_open() -> None:
 @pytest.mark.parametrize(
     ("spec", "names"),
     [
-        pytest.param({"images": ["nginx"]}, "IMAGECACHE_CLUSTER_ID", id="no cluster"),
+        pytest.param({"images": ["nginx"]}, "spec.build.clusterID, or IMAGECACHE_CLUSTER_ID", id="no cluster"),
+        pytest.param(
+            {"images": ["nginx"], "credentialsSecretRef": {"name": "cloud"}},
+            "spec.build.clusterID, clusterID in the Secret team-a/cloud, or IMAGECACHE_CLUSTER_ID",
+            id="no cluster, and a Secret that could name one",
+        ),
         pytest.param(
             SPEC | {"build": {"clusterID": CLUSTER, "pullSecretRefs": [{"name": "a", "namespace": "other"}]}},
             "IMAGECACHE_PULL_SECRET_NAMESPACES",

@@ -51,7 +51,16 @@ def test_the_location_comes_from_the_spec_then_from_the_settings(
 @pytest.mark.parametrize(
     ("spec", "defaults", "reason", "words"),
     [
-        pytest.param({}, Defaults(), Reason.ENDPOINT_INVALID, "IMAGECACHE_REGION", id="no region is known"),
+        pytest.param(
+            {}, Defaults(), Reason.ENDPOINT_INVALID, "spec.region, or IMAGECACHE_REGION", id="no region is known"
+        ),
+        pytest.param(
+            {"credentialsSecretRef": {"name": "cloud"}},
+            Defaults(),
+            Reason.ENDPOINT_INVALID,
+            "spec.region, region in the Secret team-a/cloud, or IMAGECACHE_REGION",
+            id="no region is known, and a Secret that could name one",
+        ),
         pytest.param(
             {},
             Defaults(R1, PROJECT, frozenset({"team-b"})),

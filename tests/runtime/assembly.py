@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.decision.builders import HERE, PROJECT
 
 from imagecache_operator.account import Intervals, SessionOpener
-from imagecache_operator.accounts import Accounts
+from imagecache_operator.accounts import Accounts, Tenant
 from imagecache_operator.clock import Clock
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decision import Policy
 from imagecache_operator.events import Events
+from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient
 from imagecache_operator.ledger import Ledger
 from imagecache_operator.metrics import Metrics
@@ -37,6 +39,7 @@ def assemble(
     defaults: Defaults = DEFAULTS,
     idle_interval: float = 60.0,
     writes_per_minute: int = 10,
+    tenant_of: Callable[[Key], Tenant] | None = None,
 ) -> Inside:
     """Put it together as `run.py` does; nothing runs yet."""
     metrics = Metrics()
@@ -46,6 +49,7 @@ def assemble(
         clock=clock,
         intervals=Intervals(5.0, idle_interval),
         writes_per_minute=writes_per_minute,
+        tenant_of=tenant_of,
     )
     reconciler = Reconciler(
         kubernetes=kubernetes,

@@ -14,7 +14,7 @@ from tests.decision.builders import US
 from tests.runtime.virtual_time import LoopClock
 
 from imagecache_operator.account import SessionOpener
-from imagecache_operator.answers import Accepted, CreateAnswer, Created, DeleteAnswer
+from imagecache_operator.answers import Accepted, CreateAnswer, Created, DeleteAnswer, NotCreated, Refusal
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import CloudClient, NotThere
 from imagecache_operator.cloud.credentials import AccessKey, Credentials
@@ -27,6 +27,8 @@ from imagecache_operator.observation import Cache, CacheStatus, Trouble
 from imagecache_operator.placement import Placement
 
 LIST, GET, DELETE, CREATE = Operation.LIST, Operation.GET, Operation.DELETE, Operation.CREATE
+
+FULL = NotCreated(Refusal.QUOTA, "403: the quota is used up")
 
 Answer = TypeVar("Answer")
 
@@ -43,6 +45,8 @@ class Call:
 class FakeClient(CloudClient):
     """The cloud of one location: `caches` is what is there, `troubles` what a call of that kind brings instead.
 
+    `quota` is how many caches it takes, None for any number.
+
     A call that is held looks at the cloud when it begins, so its answer may be stale when it ends.
     """
 
@@ -50,6 +54,7 @@ class FakeClient(CloudClient):
         self._clock = clock
         self.caches: dict[str, Cache] = {}
         self.hide_deleting = False
+        self.quota: int | None = None
         self.troubles: dict[Operation, Trouble | Exception] = {}
         self.answers: deque[DeleteAnswer] = deque()
         self.create_answers: deque[CreateAnswer] = deque()
@@ -123,7 +128,9 @@ class FakeClient(CloudClient):
     async def create(self, body: Mapping[str, Any]) -> CreateAnswer:
         """See `CloudClient`; without scripted answers there is such a cache from then on. `Lost` makes none."""
         self.bodies.append(body)
-        answer = self.create_answers.popleft() if self.create_answers else Created("", "request-1")
+        full = self.quota is not None and len(self.caches) >= self.quota
+        made_by_itself = FULL if full else Created("", "request-1")
+        answer = self.create_answers.popleft() if self.create_answers else made_by_itself
         if isinstance(answer, Created):
             made = self.build(body)
             answer = Created(made, answer.request_id) if answer.cache_id is not None else answer
@@ -156,6 +163,7 @@ class FakeSessions(SessionOpener):
         self.credentials = credentials()
         self.trouble: Trouble | None = None
         self.opened: list[float] = []
+        self.proven: list[Credentials] = []
 
     async def open(self, placement: Placement) -> Session | Trouble:
         """See `SessionOpener`."""
@@ -168,6 +176,10 @@ class FakeSessions(SessionOpener):
     def version(self) -> Credentials:
         """See `SessionOpener`."""
         return self.credentials
+
+    def worked(self, session: Session) -> None:
+        """See `SessionOpener`."""
+        self.proven.append(session.credentials)
 
 
 class FakeKubernetes(KubernetesClient):

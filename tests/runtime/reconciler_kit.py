@@ -46,6 +46,11 @@ def touch(changed: dict[str, Any]) -> None:
     changed["metadata"]["labels"] = {"touched": "true"}
 
 
+def born(number: int) -> dict[str, Any]:
+    """The metadata of an object that was created so many minutes after the first."""
+    return {"created": CREATED + timedelta(minutes=number), "uid": f"uid-{number}"}
+
+
 class Kit:
     """The reconciler and what is around it."""
 
@@ -146,3 +151,8 @@ class Kit:
         """End everything."""
         await self.reconciler.stop(0.0)
         await self.accounts.stop()
+
+
+def message(kit: Kit, key: Key) -> str:
+    """What the object says."""
+    return str(kit.status(key)["conditions"][0]["message"])

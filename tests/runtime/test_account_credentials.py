@@ -13,7 +13,7 @@ from tests.runtime.virtual_time import pass_time
 from imagecache_operator.account import CREDENTIALS_CHECK
 from imagecache_operator.answers import NotDone
 from imagecache_operator.cloud.session import ACCOUNT_RETRY
-from imagecache_operator.observation import Present, Trouble, TroubleKind, Unknown
+from imagecache_operator.observation import Awaited, Look, Present, Trouble, TroubleKind, Unknown
 
 REFUSED = Trouble(TroubleKind.CREDENTIALS_INVALID, "401: who are you?")
 
@@ -69,6 +69,36 @@ async def test_new_credentials_do_not_wait_for_the_slow_lane_of_the_former_ones(
     await pass_time(20)
     assert started.account.identity == ROTATED
     assert not isinstance(started.observe(), Unknown)
+
+
+async def test_only_credentials_with_which_a_list_succeeded_have_worked(started: Started) -> None:
+    """Their source is told, and keeps them when what it holds is gone."""
+    former = started.sessions.credentials
+    await pass_time(1)
+    assert started.sessions.proven == [former]
+    started.client.troubles[LIST] = REFUSED
+    started.sessions.change_credentials(ROTATED)
+    await pass_time(10)
+    assert started.client.count(LIST) == 2
+    assert started.sessions.proven == [former]
+    started.client.troubles.clear()
+    started.sessions.change_credentials(ROTATED)
+    await pass_time(10)
+    assert started.sessions.proven == [former, started.sessions.credentials]
+
+
+async def test_the_slow_lane_of_former_credentials_is_not_told_of_new_ones(started: Started) -> None:
+    """While the new ones cannot be opened, a look that is awaited is just that."""
+    await pass_time(1)
+    started.client.troubles[LIST] = REFUSED
+    await pass_time(IDLE)
+    later = started.clock.monotonic() + 1
+    await pass_time(2)
+    assert started.observe(not_before=later) == Unknown(REFUSED)
+    started.sessions.trouble = OUTAGE
+    started.sessions.change_credentials(ROTATED)
+    await pass_time(CREDENTIALS_CHECK + 0.01)
+    assert started.observe(not_before=started.clock.monotonic() + 1) == Awaited(Look.LIST)
 
 
 async def test_writes_go_on_with_the_former_credentials_until_new_ones_are_open(started: Started) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -13,17 +13,20 @@ from tests.runtime.virtual_time import LoopClock
 from imagecache_operator.account import Account, Intervals
 from imagecache_operator.accounts import NOT_SERVED, Accounts, Tenant
 from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import TroubleKind
 from imagecache_operator.placement import Defaults
 
 
-def user_of(secret: str | None, name: str = "web", namespace: str = "team-a") -> ImageCache:
+def user_of(
+    secret: str | None, name: str = "web", namespace: str = "team-a", status: dict[str, Any] | None = None
+) -> ImageCache:
     """An object that uses that Secret."""
     spec: dict[str, Any] = {"imageCacheID": ID}
     if secret is not None:
         spec["credentialsSecretRef"] = {"name": secret}
-    return resource(spec=spec, name=name, namespace=namespace, uid=f"{namespace}-{name}")
+    return resource(spec=spec, status=status, name=name, namespace=namespace, uid=f"{namespace}-{name}")
 
 
 class Kit:
@@ -32,6 +35,8 @@ class Kit:
     def __init__(self, clock: LoopClock) -> None:
         self.opened: list[Key] = []
         self.withdrawn: str | None = None
+        self.kept: dict[Location, Tenant] = {}
+        self.defaults = Defaults(HERE.region, PROJECT)
         self.sessions = FakeSessions(clock)
         self.accounts = Accounts(
             self.sessions,
@@ -45,7 +50,7 @@ class Kit:
     def tenant_of(self, ref: Key) -> Tenant:
         """Open what a Secret holds."""
         self.opened.append(ref)
-        return Tenant(str(ref), self.sessions, lambda: Defaults(HERE.region, PROJECT), lambda: self.withdrawn)
+        return Tenant(str(ref), self.sessions, lambda: self.defaults, lambda: self.withdrawn, self.kept.get)
 
     def account_for(self, user: ImageCache) -> Account:
         """The account of an object that has one."""
@@ -95,17 +100,56 @@ async def test_who_brings_credentials_needs_no_leave_to_use_the_operators(secret
     secrets.account_for(user_of("cloud"))
 
 
-async def test_with_the_last_user_the_copy_goes(secrets: Kit) -> None:
+def end(secrets: Kit, user: ImageCache, account: Account) -> None:
+    """The object is gone."""
+    secrets.accounts.left(account, user.key)
+    secrets.accounts.gone(user.key)
+
+
+def name_no_secret(secrets: Kit, user: ImageCache, account: Account) -> None:
+    """The object uses the operator's own credentials from now on."""
+    secrets.accounts.account_for(user_of(None, name=user.key.name))
+    secrets.accounts.left(account, user.key)
+
+
+@pytest.mark.parametrize("leave", [end, name_no_secret])
+async def test_with_the_last_that_names_it_the_copy_goes(
+    secrets: Kit, leave: Callable[[Kit, ImageCache, Account], None]
+) -> None:
     """Whoever comes later has to find the Secret."""
     first, second = user_of("cloud"), user_of("cloud", name="other")
     account = secrets.account_for(first)
     secrets.account_for(second)
-    secrets.accounts.left(account, first.key)
+    leave(secrets, first, account)
     assert secrets.account_for(second) is account
-    opened = len(secrets.opened)
-    secrets.accounts.left(account, second.key)
+    assert len(secrets.opened) == 1
+    leave(secrets, second, account)
     assert secrets.account_for(first) is not account
-    assert len(secrets.opened) == opened + 1
+    assert len(secrets.opened) == 2
+
+
+async def test_a_secret_that_leads_nowhere_for_a_while_keeps_its_copy(secrets: Kit) -> None:
+    """The object that names it is still there, only without an account."""
+    user = user_of("cloud")
+    account = secrets.account_for(user)
+    secrets.defaults = Defaults()
+    assert isinstance(secrets.accounts.account_for(user), Verdict)
+    secrets.accounts.left(account, user.key)
+    secrets.defaults = Defaults(HERE.region, PROJECT)
+    secrets.account_for(user)
+    assert len(secrets.opened) == 1
+
+
+async def test_who_was_seen_elsewhere_is_served_by_what_worked_there(secrets: Kit) -> None:
+    """All others go with the Secret; copies have accounts of their own, and one label in metrics and logs."""
+    secrets.kept[HERE] = Tenant("team-a/cloud", secrets.sessions, lambda: Defaults("eu-west-101", PROJECT))
+    seen = user_of("cloud", name="seen")
+    new = user_of("cloud", status={})
+    copy, account = secrets.account_for(seen), secrets.account_for(new)
+    assert copy is not account
+    assert (copy.label, account.label) == ("team-a/cloud", "team-a/cloud")
+    secrets.kept.clear()
+    assert secrets.account_for(seen) is account
 
 
 async def test_withdrawn_credentials_create_nothing(secrets: Kit) -> None:

@@ -1,4 +1,4 @@
-"""Objects that compete: for a name, for the room of a full tenant, for slots after a restart."""
+"""Objects that compete: for a name, and for slots after a restart."""
 
 from __future__ import annotations
 
@@ -6,29 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.decision.builders import CREATED, ID, rfc
+from tests.decision.builders import CREATED, rfc
 from tests.runtime.fakes import CREATE, LIST
-from tests.runtime.reconciler_kit import KEY, MADE, Kit, delete, hurry, retain
+from tests.runtime.reconciler_kit import KEY, MADE, Kit, born, delete, message, retain
 from tests.runtime.virtual_time import EPOCH, pass_time
 
-from imagecache_operator.answers import NotCreated, Refusal
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.observation import CacheStatus
 from imagecache_operator.store import Store
 
 YOUNGER = Key("team-a", "younger")
-FULL = NotCreated(Refusal.QUOTA, "403: the quota is used up")
-
-
-def born(number: int) -> dict[str, Any]:
-    """The metadata of an object that was created so many minutes after the first."""
-    return {"created": CREATED + timedelta(minutes=number), "uid": f"uid-{number}"}
-
-
-def message(kit: Kit, key: Key) -> str:
-    """What the object says."""
-    return str(kit.status(key)["conditions"][0]["message"])
 
 
 # --- one name for two
@@ -177,63 +165,6 @@ def test_the_holder_of_a_name() -> None:
     assert [holder(each, three) for each in (first, second, asked)] == [asked.key, asked.key, None]
     assert [holder(each, three, second) for each in (first, second, asked)] == [second.key, None, second.key]
     assert holder(second, [second.key]) is None
-
-
-# --- a full tenant
-
-
-async def test_a_full_tenant_is_asked_again_when_the_list_shows_room(kit: Kit) -> None:
-    """It says how full; no POST is wasted; the oldest goes first."""
-    kit.cloud.put(ID, name="foreign")
-    kit.cloud.put("b", name="foreign-2")
-    kit.cloud.create_answers.append(FULL)
-    kit.apply(name="younger", **born(2))
-    await pass_time(10)
-    assert kit.reason(YOUNGER) == "QuotaExceeded"
-    assert "2 caches" in message(kit, YOUNGER)
-    kit.apply(**born(1))
-    await pass_time(600)
-    assert (kit.reason(), kit.cloud.count(CREATE)) == ("QuotaExceeded", 1)
-    assert not kit.moving()
-    del kit.cloud.caches["b"]
-    await pass_time(70)
-    assert (kit.reason(), kit.reason(YOUNGER)) == ("Creating", "QuotaExceeded")
-    assert kit.cloud.count(CREATE) == 2
-    del kit.cloud.caches[ID]
-    await pass_time(70)
-    assert kit.reason(YOUNGER) == "Creating"
-    assert kit.cloud.count(CREATE) == 3
-
-
-async def test_a_limit_that_was_raised_is_found_out(kit: Kit) -> None:
-    """After an hour by itself, or at once when a person asks."""
-    kit.cloud.create_answers.extend([FULL, FULL])
-    kit.apply()
-    await pass_time(3500)
-    assert (kit.reason(), kit.cloud.count(CREATE)) == ("QuotaExceeded", 1)
-    await pass_time(200)
-    assert kit.cloud.count(CREATE) == 2
-    await pass_time(10)
-    assert kit.reason() == "QuotaExceeded"
-    kit.edit(hurry)
-    await pass_time(10)
-    assert (kit.reason(), kit.cloud.count(CREATE)) == ("Creating", 3)
-
-
-async def test_an_object_that_waits_for_room_goes_at_once(kit: Kit) -> None:
-    """Nothing was created for it; and it stands in nobody's way any more."""
-    kit.cloud.put(ID, name="foreign")
-    kit.cloud.create_answers.extend([FULL, FULL])
-    kit.apply(**born(1))
-    kit.apply(name="younger", **born(2))
-    await pass_time(20)
-    assert (kit.reason(), kit.reason(YOUNGER)) == ("QuotaExceeded", "QuotaExceeded")
-    kit.edit(delete)
-    await pass_time(6)
-    assert kit.released("never_created") == 1
-    kit.cloud.caches.clear()
-    await pass_time(70)
-    assert kit.reason(YOUNGER) == "Creating"
 
 
 # --- slots

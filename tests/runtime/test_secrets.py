@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.decision.builders import ELSEWHERE, HERE
 from tests.runtime.fakes import FakeKubernetes, unreachable
 from tests.runtime.virtual_time import LoopClock, pass_time
 
@@ -38,6 +40,14 @@ class Kit:
     def put(self, data: dict[str, str], ref: Key = REF) -> None:
         """Create or change a Secret."""
         self.kubernetes.secrets[ref.namespace, ref.name] = secret(data, ref)
+
+    async def hold(self, data: dict[str, str] | None) -> None:
+        """Have the Secret hold that, or be gone; and look."""
+        if data is None:
+            self.kubernetes.secrets.clear()
+        else:
+            self.put(data)
+        await self.secrets.look()
 
     def changed(self) -> None:
         """Told of news."""
@@ -98,12 +108,20 @@ async def test_what_cannot_be_used_has_its_sentence(secrets: Kit, data: dict[str
     assert "made-up" not in secrets.complaint()
 
 
-async def test_what_is_no_text_has_its_sentence(secrets: Kit) -> None:
-    """Bytes under a key."""
+@pytest.mark.parametrize("value", ["//4=", "not in base64!"], ids=["bytes", "no base64"])
+async def test_what_is_no_text_has_its_sentence(secrets: Kit, value: str) -> None:
+    """It names the key and the repair; what stands under keys of others does not matter."""
     secrets.put(PAIR)
-    secrets.kubernetes.secrets["team-a", "cloud"]["data"]["secretKey"] = base64.b64encode(b"\xff\xfe").decode()
+    data = secrets.kubernetes.secrets["team-a", "cloud"]["data"]
+    data["keystore.jks"] = value
     await secrets.secrets.look()
-    assert "no text" in secrets.complaint()
+    secrets.source.current()
+    data["secretKey"] = value
+    await secrets.secrets.look()
+    assert secrets.complaint() == (
+        "secretKey in the Secret team-a/cloud is no text in UTF-8: put the value itself there, as kubectl create "
+        "secret generic --from-literal or --from-file does."
+    )
 
 
 async def test_before_the_first_list_nothing_is_said_of_a_secret(secrets: Kit) -> None:
@@ -146,41 +164,94 @@ async def test_a_secret_that_is_missed_is_looked_for_at_once(looking: Kit) -> No
     looking.source.current()
 
 
-async def test_missing_secrets_are_not_asked_for_all_the_time(looking: Kit) -> None:
-    """However many objects name one that is not there."""
+async def test_missing_secrets_are_asked_for_in_their_turn(looking: Kit) -> None:
+    """Each is looked for once out of turn, and then every 5 s with all others, however many objects name them."""
+    sources = [SecretCredentials(looking.secrets, Key("team-a", f"missing-{number}")) for number in range(10)]
     before = looking.kubernetes.calls["list_secrets"]
-    for _ in range(600):
-        looking.complaint()
+    for turn in range(600):
+        with pytest.raises(CredentialsError):
+            sources[turn % 10].current()
         await pass_time(0.1)
-    assert looking.kubernetes.calls["list_secrets"] - before <= 121
+    assert looking.kubernetes.calls["list_secrets"] - before <= 14
 
 
-@pytest.mark.parametrize("after", [None, {}, {"accessKey": "a b"}], ids=["gone", "emptied", "rubbish"])
-async def test_what_was_used_outlives_the_secret(secrets: Kit, after: dict[str, str] | None) -> None:
+async def test_one_that_is_missed_again_is_looked_for_at_once_again(looking: Kit) -> None:
+    """It may have been replaced, between two lists."""
+    looking.complaint()
+    looking.put(PAIR)
+    await pass_time(10)
+    looking.source.current()
+    looking.kubernetes.secrets.clear()
+    listed = looking.kubernetes.calls["list_secrets"]
+    while looking.kubernetes.calls["list_secrets"] == listed:
+        await pass_time(0.1)
+    looking.complaint()
+    looking.put(PAIR)
+    await pass_time(1)
+    looking.source.current()
+
+
+GONE, EMPTY, RUBBISH = None, dict[str, str](), {"accessKey": "a b"}
+OUT_OF_USE = pytest.mark.parametrize("after", [GONE, EMPTY, RUBBISH], ids=["gone", "emptied", "rubbish"])
+
+
+@OUT_OF_USE
+async def test_what_worked_outlives_the_secret(secrets: Kit, after: dict[str, str] | None) -> None:
     """Whoever has used the credentials goes on with them, and knows that they are withdrawn; nobody else gets them."""
-    secrets.put(PAIR)
-    await secrets.secrets.look()
+    await secrets.hold(PAIR)
     used = secrets.source.current()
+    secrets.source.worked(used, HERE)
     assert secrets.source.withdrawn() is None
-    if after is None:
-        secrets.kubernetes.secrets.clear()
-    else:
-        secrets.put(after)
-    await secrets.secrets.look()
+    await secrets.hold(after)
     assert secrets.source.current() == used
     assert "team-a/cloud" in str(secrets.source.withdrawn())
+    assert "with the credentials that worked last" in str(secrets.source.withdrawn())
     with pytest.raises(CredentialsError):
         SecretCredentials(secrets.secrets, REF).current()
-    secrets.put(OTHER_PAIR)
-    await secrets.secrets.look()
+    await secrets.hold(OTHER_PAIR)
     assert secrets.source.current() != used
     assert secrets.source.withdrawn() is None
 
 
+@OUT_OF_USE
+async def test_what_never_worked_goes_with_its_secret(secrets: Kit, after: dict[str, str] | None) -> None:
+    """The newest fault is what there is to tell, and nothing is said to be looked after."""
+    await secrets.hold(PAIR)
+    secrets.source.current()
+    await secrets.hold(after)
+    assert secrets.complaint() == secrets.source.withdrawn()
+
+
+@OUT_OF_USE
+async def test_what_never_worked_takes_no_copy_along(secrets: Kit, after: dict[str, str] | None) -> None:
+    """While it stands in the Secret it is what the user said; then what had worked before is used again."""
+    await secrets.hold(PAIR)
+    used = secrets.source.current()
+    secrets.source.worked(used, HERE)
+    await secrets.hold(OTHER_PAIR)
+    assert secrets.source.current() != used
+    await secrets.hold(after)
+    assert secrets.source.current() == used
+
+
+async def test_of_each_location_what_worked_there_last_is_kept(secrets: Kit) -> None:
+    """It is wanted where the Secret is out of use and had led elsewhere last."""
+    found = []
+    for data, location in ((PAIR, HERE), (OTHER_PAIR, HERE), (PAIR, ELSEWHERE)):
+        await secrets.hold(data)
+        found.append(secrets.source.current())
+        secrets.source.worked(found[-1], location)
+        assert secrets.source.kept(HERE) is None
+    await secrets.hold(GONE)
+    assert secrets.source.current() == found[2]
+    assert secrets.source.kept(HERE) == found[1]
+    assert secrets.source.kept(ELSEWHERE) is None
+    assert secrets.source.kept(replace(HERE, project_id="p")) is None
+
+
 async def test_a_list_that_fails_changes_nothing(secrets: Kit) -> None:
     """Not even half of it counts."""
-    secrets.put(PAIR)
-    await secrets.secrets.look()
+    await secrets.hold(PAIR)
     used = secrets.source.current()
     secrets.kubernetes.fail("list_secrets", unreachable())
     secrets.kubernetes.secrets.clear()

@@ -29,8 +29,10 @@ RETRY_AFTER_MAX = 3600.0
 
 _CACHE_ID = re.compile(CACHE_ID_PATTERN)
 _GATEWAY_CODE = re.compile(r"^(?:APIGW|APIG)\.", re.IGNORECASE)
-_QUOTA_CODE = re.compile(r"^CCE\.\d\d400(?:00[7-9]|01[0-39]|020)$")
-"""Some quota is short (cce-api section 4.2); which one, only the words tell."""
+_OTHER_QUOTA_CODE = re.compile(r"^CCE\.\d\d400(?:00[7-9]|01[0-39]|020)$")
+"""The quota of something else is short (cce-api section 4.2), unless the words speak of image caches."""
+_IMAGE_CACHE = re.compile(r"image[\s_-]?cache")
+_OTHER_RESOURCE = re.compile(r"\b(?:evs|volume|ecs|server|node|v?cpu|memory|security group|eip)s?\b")
 _ERROR_KEYS = frozenset(
     {
         "error_code", "errorCode", "error_msg", "errorMessage", "errorMsg", "error",
@@ -110,9 +112,11 @@ def refusal_of(error: CloudError) -> Refusal:
     words = f"{error.code} {error.message}".lower()
     if _GATEWAY_CODE.match(error.code):
         return Refusal.OTHER
+    other_code = _OTHER_QUOTA_CODE.match(error.code) is not None
     # In a 400 it may as well be a field that exceeds its range.
-    if "quota" in words or _QUOTA_CODE.match(error.code) or (error.status == 403 and "exceed" in words):
-        return Refusal.QUOTA
+    if "quota" in words or other_code or (error.status == 403 and "exceed" in words):
+        other = _OTHER_RESOURCE.search(words) or (other_code and not _IMAGE_CACHE.search(words))
+        return Refusal.OTHER_QUOTA if other else Refusal.QUOTA
     if error.status == 409 or "already exist" in words or "duplicate" in words:
         return Refusal.NAME_TAKEN
     return Refusal.OTHER

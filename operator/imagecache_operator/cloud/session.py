@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar, assert_never
 from weakref import WeakValueDictionary
@@ -82,7 +82,9 @@ class Sessions:
         clock: where time comes from.
         meter: told of each request.
         gates: shared with other sources; None: its own.
-        trusted: whether the source is the administrator's own, who may name any endpoint.
+        trusted: whether the source is the administrator's own: it may name any endpoint, and what was read last holds
+            while it cannot be read. Any other source says itself what holds then.
+        worked: told of each session with which a LIST has succeeded.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Sessions:
         *,
         gates: Gates | None = None,
         trusted: bool = True,
+        worked: Callable[[Session], None] = lambda _session: None,
         request_timeout: float,
         clock: Clock,
         meter: Meter,
@@ -105,6 +108,7 @@ class Sessions:
         self._meter = meter
         self._gates = gates or Gates(clock)
         self._trusted = trusted
+        self.worked = worked
         self._gate: tuple[Credentials, KeyGate] | None = None
         self._last: Credentials | None = None
         self._complaint = ""
@@ -115,13 +119,15 @@ class Sessions:
         self._project_ids: dict[tuple[Credentials, str, str], str] = {}
 
     def version(self) -> Credentials | str:
-        """The credentials as they are; those read last when they cannot be read now, or why they never could."""
+        """The credentials as they are; those that hold when they cannot be read, or why there are none."""
         return self._newest() or self._complaint
 
     def _newest(self) -> Credentials | None:
         try:
             self._last = self._source.current()
         except CredentialsError as error:
+            if not self._trusted:
+                self._last = None
             if self._last is not None and str(error) != self._complaint:
                 logger.warning("%s; going on with the credentials that were read before", error)
             self._complaint = str(error)
