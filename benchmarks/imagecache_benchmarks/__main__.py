@@ -18,6 +18,7 @@ from imagecache_benchmarks.creating import creating, creating_limited
 from imagecache_benchmarks.idle import idle
 from imagecache_benchmarks.many_accounts import many_accounts
 from imagecache_benchmarks.process import process
+from imagecache_benchmarks.replicas import replicas
 from imagecache_benchmarks.results import table, write_json
 from imagecache_benchmarks.single import single
 from imagecache_benchmarks.thousand import profile, thousand
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Bench], None], int, int]] = {
     "creating": (creating, 5, 35),
     "creating-limited": (creating_limited, 5, 35),
     "many-accounts": (many_accounts, 240, 0),
+    "replicas": (replicas, 5, 110),
     "thousand": (thousand, 30, 175),
 }
 """By name: what to do, and how many seconds it takes once and per run."""

@@ -22,6 +22,7 @@ from imagecache_operator.identity import Identity
 from imagecache_operator.looks import Change, Got, Looks
 from imagecache_operator.observation import Awaited, Cache, Look, Observation, Trouble, TroubleKind, Unknown
 from imagecache_operator.placement import Placement
+from imagecache_operator.vitals import Pulse
 
 BACKOFF_FIRST = 1.0
 """Seconds after a first failed LIST, doubling up to the idle interval, or to the slow lane where a person must act."""
@@ -34,6 +35,9 @@ NUDGE_SPACING = 0.5
 
 CREDENTIALS_CHECK = 2.0
 """Seconds between two looks at the credentials: repaired ones take effect at once."""
+
+REQUESTS_MAX = 4
+"""Requests that one look may need, one after the other: token, project, account, LIST."""
 
 Answer = TypeVar("Answer")
 
@@ -58,10 +62,11 @@ class SessionOpener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Seconds between two LISTs: while something of ours is in motion, and otherwise."""
+    """Seconds between two LISTs: while something of ours is in motion, and otherwise; and for one request."""
 
     active: float = 5.0
     idle: float = 60.0
+    request: float = 30.0
 
 
 class Account:
@@ -99,6 +104,7 @@ class Account:
         self._reopened = False
         self._outdated = False
         self._looks = Looks(clock)
+        self.pulse = Pulse(f"Looking at the cloud ({label})", REQUESTS_MAX * intervals.request, clock)
         self._moving: set[object] = set()
         self._wake = asyncio.Event()
         self._list_begun = float("-inf")
@@ -264,6 +270,7 @@ class Account:
         """LIST for ever."""
         while True:
             begun = self._clock.monotonic()
+            self.pulse.beat()
             try:
                 await self._list()
             except Exception:
@@ -362,6 +369,7 @@ class Account:
     async def _pause(self) -> None:
         """Until the next LIST is due; credentials that change meanwhile end the pause."""
         while True:
+            self.pulse.beat()
             self._wake.clear()
             session = None if self._outdated else self._session
             slow = session.gate.opens_in(Operation.LIST) if session is not None else 0.0

@@ -59,7 +59,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         variable = variable_of(name)
         if variable.startswith(PREFIX):
             # Switches need no value: `--allow-http`.
-            switch: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
+            switch: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation in {bool, bool | None} else {}
             text = (field.description or "").replace("%", "%%")
             parser.add_argument(flag_of(variable), dest=variable, metavar="VALUE", help=text, **switch)
 

@@ -7,7 +7,8 @@ costs a quarter of the CPU of the package's own.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -52,15 +53,21 @@ class NotFoundError(KubernetesError):
 
 
 class KubernetesClient:
-    """The verbs. Each raises `KubernetesError` or one of its kinds, and nothing else."""
+    """The verbs. Each raises `KubernetesError` or one of its kinds, and nothing else.
 
-    def __init__(self, configuration: Configuration) -> None:
+    Args:
+        configuration: access to the API server.
+        fence: asked before each request (`fence.fenced`); None where nobody else acts.
+    """
+
+    def __init__(self, configuration: Configuration, fence: aiohttp.TraceConfig | None = None) -> None:
         self._configuration = configuration
         self.server_time: datetime | None = None
         """What the API server's clock said with its newest answer, in whole seconds; None while it has not told."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=RESTClientObject(configuration).ssl_context),
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[fence] if fence is not None else [],
         )
 
     async def close(self) -> None:
@@ -121,6 +128,36 @@ class KubernetesClient:
         """Any other request, for the commands; the path begins with a slash, and is quoted already."""
         return await self._request(method, path, body, None if body is None else content_type)
 
+    async def get_lease(self, where: Key) -> dict[str, Any]:
+        """A Lease as it is now."""
+        return await self._request("GET", _lease(where))
+
+    async def create_lease(self, where: Key, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a Lease; `ConflictError` when it is there already."""
+        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": where.name}, **lease}
+        return await self._request("POST", _leases(where), body, JSON)
+
+    async def replace_lease(self, where: Key, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a Lease; `ConflictError` when it has changed since it was read."""
+        return await self._request("PUT", _lease(where), lease, JSON)
+
+    async def watch_lease(self, where: Key, version: str) -> AsyncGenerator[dict[str, Any] | None, None]:
+        """Each state of a Lease after that version, None when it was deleted; may end at any time."""
+        query = urlencode({"watch": "1", "fieldSelector": f"metadata.name={where.name}", "resourceVersion": version})
+        async with self._send("GET", f"{_leases(where)}?{query}", within=None) as response:
+            if response.status != 200:
+                raise KubernetesError(f"watch of Lease {where}: {response.status}", response.status)
+            # A line holds one event; a Lease is far shorter than what aiohttp takes for a line.
+            async for line in response.content:
+                event = _object(line)
+                match event.get("type"):
+                    case "ADDED" | "MODIFIED":
+                        yield event["object"]
+                    case "DELETED":
+                        yield None
+                    case _:
+                        return
+
     @staticmethod
     def _config_map(namespace: str, name: str) -> str:
         return f"/api/v1/namespaces/{quote(namespace, safe='')}/configmaps/{quote(name, safe='')}"
@@ -133,29 +170,9 @@ class KubernetesClient:
     async def _request(
         self, method: str, path: str, body: object = None, content_type: str | None = None
     ) -> dict[str, Any]:
-        headers = {"Accept": JSON}
-        if content_type is not None:
-            headers["Content-Type"] = content_type
-        try:
-            # Asked each time: the token of a service account is read again when it changes.
-            settings = await self._configuration.auth_settings()
-            if token := settings.get("BearerToken", {}).get("value"):
-                headers["Authorization"] = token
-            async with self._session.request(
-                method,
-                self._configuration.host + path,
-                headers=headers,
-                data=None if body is None else json.dumps(body).encode(),
-                proxy=self._configuration.proxy,
-                timeout=aiohttp.ClientTimeout(REQUEST_TIMEOUT),
-                allow_redirects=False,
-            ) as response:
-                data = await response.read()
-                self.server_time = _date(response.headers.get("Date")) or self.server_time
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigException) as error:
-            # ConfigException: a token that is read again for each request may be half written.
-            what = str(error) or type(error).__name__
-            raise KubernetesError(f"{method} {path}: the API server could not be reached: {what}") from error
+        async with self._send(method, path, body, content_type, within=REQUEST_TIMEOUT) as response:
+            data = await response.read()
+        self.server_time = _date(response.headers.get("Date")) or self.server_time
         answer = _object(data)
         if 200 <= response.status < 300:
             if not answer:
@@ -174,6 +191,42 @@ class KubernetesClient:
                 raise ConflictError(message, 422)
             case status:
                 raise KubernetesError(message, status)
+
+    @asynccontextmanager
+    async def _send(
+        self, method: str, path: str, body: object = None, content_type: str | None = None, *, within: float | None
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The response, within so many seconds; whatever goes wrong, also with its body, is a `KubernetesError`."""
+        headers = {"Accept": JSON}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        try:
+            # Asked each time: the token of a service account is read again when it changes.
+            settings = await self._configuration.auth_settings()
+            if token := settings.get("BearerToken", {}).get("value"):
+                headers["Authorization"] = token
+            async with self._session.request(
+                method,
+                self._configuration.host + path,
+                headers=headers,
+                data=None if body is None else json.dumps(body).encode(),
+                proxy=self._configuration.proxy,
+                timeout=aiohttp.ClientTimeout(within, sock_connect=REQUEST_TIMEOUT),
+                allow_redirects=False,
+            ) as response:
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ConfigException) as error:
+            # ConfigException: a token that is read again for each request may be half written.
+            what = str(error) or type(error).__name__
+            raise KubernetesError(f"{method} {path}: the API server could not be reached: {what}") from error
+
+
+def _leases(where: Key) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{quote(where.namespace, safe='')}/leases"
+
+
+def _lease(where: Key) -> str:
+    return f"{_leases(where)}/{quote(where.name, safe='')}"
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ What can be counted when it is asked for is counted then, by a collector over th
 from __future__ import annotations
 
 from collections import Counter as Count
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -43,7 +43,7 @@ _LAG_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, float("inf"))
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
 
 
-class Metrics:
+class Metrics(Collector):
     """Counts what happens."""
 
     def __init__(self) -> None:
@@ -68,6 +68,9 @@ class Metrics:
         self._request_duration = Histogram(
             f"{PREFIX}_cloud_request_duration_seconds", "Requests to the cloud.", ["operation"], registry=registry
         )
+        self._state: _State | None = None
+        self._leading: Callable[[], bool] = lambda: True
+        registry.register(self)
         self._passes = Counter(f"{PREFIX}_reconcile", "Passes over an object.", ["result"], registry=registry)
         self._pass_duration = Histogram(
             f"{PREFIX}_reconcile_duration_seconds", "Passes over an object.", registry=registry
@@ -95,10 +98,24 @@ class Metrics:
 
     def watch(self, store: Store, queue: WorkQueue, accounts: Accounts, clock: Clock) -> None:
         """Count these whenever the metrics are asked for."""
-        self.registry.register(_State(store, queue, accounts, clock))
+        self._state = _State(store, queue, accounts, clock)
+
+    def unwatch(self) -> None:
+        """There is nothing to be counted any more."""
+        self._state = None
+
+    def lead(self, leading: Callable[[], bool]) -> None:
+        """Who tells whether this replica leads; without it, it does."""
+        self._leading = leading
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector`."""
+        yield _single("leader", "1 where this replica leads, else 0.", float(self._leading()))
+        if self._state is not None:
+            yield from self._state.collect()
 
 
-class _State(Collector):
+class _State:
     def __init__(self, store: Store, queue: WorkQueue, accounts: Accounts, clock: Clock) -> None:
         self._store = store
         self._queue = queue

@@ -22,6 +22,7 @@ from imagecache_operator.looks import Change
 from imagecache_operator.store import Store, cache_id_of
 from imagecache_operator.tracking import Tracked
 from imagecache_operator.turns import Turns
+from imagecache_operator.vitals import Echo
 from imagecache_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Objects:
         self.store = Store()
         self.tracked: dict[Key, Tracked] = {}
         self.gatherer = Gatherer(accounts, self.store, self.tracked, clock)
+        self.echo = Echo(clock)
         # Weak: an account that nobody needs any more ends without a LIST that would take its entry away.
         self._expecting: WeakKeyDictionary[Account, tuple[float, set[Key]]] = WeakKeyDictionary()
         self._unplaced: WeakKeyDictionary[Account, list[float]] = WeakKeyDictionary()
@@ -54,8 +56,13 @@ class Objects:
 
     # --- what happens in the cluster
 
+    def told(self, body: dict[str, Any]) -> None:
+        """The watch tells a version of an object."""
+        self.upsert(body)
+        self.echo.heard()
+
     def upsert(self, body: dict[str, Any]) -> None:
-        """A version of an object was seen, by watch, list, or as the answer to a patch."""
+        """A version of an object was seen, by a list or a look."""
         if self.store.knows(body.get("metadata") or {}):
             return  # the answer to our own patch told it before the watch did
         try:
@@ -99,6 +106,7 @@ class Objects:
         id, gets it all the same: its ghost goes through the same table, best effort, in memory. Any other object that
         is gone leads to no DELETE: what is only remembered may be wrong by now.
         """
+        self.echo.heard()
         try:
             resource = ImageCache.parse(body)
         except (ValidationError, KeyError, ValueError):
@@ -165,6 +173,7 @@ class Objects:
             former = None
         if not self.store.put(resource):
             return
+        self.echo.expect()
         tracked = self.tracked.get(resource.key)
         monotonic = self._clock.monotonic()
         if tracked is None or tracked.uid != resource.uid:

@@ -10,6 +10,7 @@ from imagecache_operator.clock import Clock
 from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError, NotFoundError
 from imagecache_operator.reconciler import Reconciler
+from imagecache_operator.vitals import Pulse
 from imagecache_operator.watcher import key_of
 
 RETRY = 1.0
@@ -40,12 +41,14 @@ class Relister:
         self._reconciler = reconciler
         self._namespaces: Collection[str | None] = [None] if namespaces is None else namespaces
         self._clock = clock
+        self.pulse = Pulse("Listing the objects", INTERVAL, clock)
         self.listed = False
         self.obstacle: str | None = "The objects were not listed yet."
 
     async def complete(self) -> None:
         """List until a list is complete: the CRD and the permissions may come later."""
         while True:
+            self.pulse.beat()
             if await self._attempt():
                 return
             await asyncio.sleep(RETRY)
@@ -53,6 +56,7 @@ class Relister:
     async def run(self) -> None:
         """List again and again; a list that fails is told and left to the next time."""
         while True:
+            self.pulse.beat()
             await asyncio.sleep(INTERVAL)
             await self._attempt()
 
@@ -66,6 +70,7 @@ class Relister:
             self.obstacle = obstacle
             return False
         self.listed, self.obstacle = True, None
+        self._reconciler.objects.echo.contact()
         return True
 
     async def _list(self) -> None:

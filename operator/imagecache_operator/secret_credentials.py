@@ -13,12 +13,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.credentials import Credentials, CredentialsError
 from imagecache_operator.cloud.credentials_keys import CHECKS, credentials_from
 from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
 from imagecache_operator.names import SECRET_TYPE
+from imagecache_operator.vitals import Pulse
 
 INTERVAL = 5.0
 """Seconds between two lists."""
@@ -37,14 +39,16 @@ class Secrets:
     Args:
         kubernetes: the API server.
         namespaces: those that are served, None for all.
+        clock: where time comes from.
     """
 
-    def __init__(self, kubernetes: KubernetesClient, namespaces: Collection[str] | None) -> None:
+    def __init__(self, kubernetes: KubernetesClient, namespaces: Collection[str] | None, clock: Clock) -> None:
         self._kubernetes = kubernetes
         self._namespaces: Collection[str | None] = [None] if namespaces is None else namespaces
         self._found: dict[Key, Found] = {}
         self._obstacle: str | None = "The Secrets were not listed yet."
         self._wanted = asyncio.Event()
+        self.pulse = Pulse("Listing the Secrets", INTERVAL, clock)
 
     def find(self, ref: Key) -> Credentials:
         """The credentials in a Secret.
@@ -89,6 +93,7 @@ class Secrets:
     async def run(self, changed: Callable[[], None]) -> None:
         """List for ever: every few seconds, and soon when that is wanted."""
         while True:
+            self.pulse.beat()
             self._wanted.clear()
             await asyncio.sleep(SPACING)
             try:

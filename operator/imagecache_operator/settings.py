@@ -27,6 +27,7 @@ from imagecache_operator.cloud.endpoints import (
     check_pod_identity_uri,
     check_region,
 )
+from imagecache_operator.imagecache import Key
 from imagecache_operator.placement import Defaults
 from imagecache_operator.settings_values import (
     Address,
@@ -40,6 +41,8 @@ from imagecache_operator.settings_values import (
     read_duration,
     read_namespace,
     read_namespaces,
+    read_object_name,
+    read_own_namespace,
     read_seconds,
     read_switch,
 )
@@ -178,11 +181,15 @@ class Settings(BaseModel):
     delete_retry_after: Annotated[float, _parsed(read_seconds)] = _variable(
         "IMAGECACHE_DELETE_RETRY_AFTER", 60.0, "seconds before a DELETE is repeated; doubles to ten times as much"
     )
-    leader_election: Annotated[bool, _parsed(read_switch)] = _variable(
-        "IMAGECACHE_LEADER_ELECTION", False, "run several replicas (not in this version)"
+    leader_election: Annotated[bool | None, _parsed(read_switch)] = _variable(
+        "IMAGECACHE_LEADER_ELECTION", None, "of several replicas let one act; true in a pod, else false"
     )
-    lease_namespace: str | None = _variable("IMAGECACHE_LEASE_NAMESPACE", None, "namespace of the Lease")
-    lease_name: str = _variable("IMAGECACHE_LEASE_NAME", "imagecache-operator", "name of the Lease")
+    lease_namespace: Annotated[str | None, _parsed(read_own_namespace)] = _variable(
+        "IMAGECACHE_LEASE_NAMESPACE", None, "namespace of the Lease and of the ledger; else the pod's own"
+    )
+    lease_name: Annotated[str, _parsed(read_object_name)] = _variable(
+        "IMAGECACHE_LEASE_NAME", "imagecache-operator", "name of the Lease"
+    )
     metrics_address: Annotated[Address | None, _parsed(read_address)] = _variable(
         "IMAGECACHE_METRICS_ADDR", ("", 8080), "where /metrics is served: host:port, :port, or off"
     )
@@ -202,6 +209,17 @@ class Settings(BaseModel):
     def log_json(self) -> bool:
         """Whether logs are JSON lines."""
         return self.log_format == "json" if self.log_format is not None else self.pod is not None
+
+    @property
+    def elects(self) -> bool:
+        """Whether several replicas may run, of which one acts."""
+        return self.leader_election if self.leader_election is not None else self.pod is not None
+
+    @property
+    def lease(self) -> Key | None:
+        """The Lease that says who acts; None where this is the only one."""
+        namespace = self.own_namespace
+        return Key(namespace, self.lease_name) if self.elects and namespace is not None else None
 
     @property
     def own_namespace(self) -> str | None:

@@ -90,9 +90,10 @@ def _endpoints_by_region(given: Mapping[str, str], faults: list[str]) -> dict[st
 def _contradictions(settings: Settings, *, without_credentials: bool) -> list[str]:
     """Faults that no variable has alone."""
     faults = [*([] if without_credentials else _credentials_faults(settings)), *_endpoint_faults(settings)]
-    if settings.leader_election:
+    if settings.elects and settings.own_namespace is None:
         faults.append(
-            "IMAGECACHE_LEADER_ELECTION=true is not served by this version: unset it, and run one replica only."
+            "IMAGECACHE_LEASE_NAMESPACE must be set, too: outside of a pod nothing else says where the Lease of "
+            "IMAGECACHE_LEADER_ELECTION is."
         )
     return faults
 

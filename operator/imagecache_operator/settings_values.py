@@ -53,6 +53,21 @@ def read_namespace(text: str) -> str:
     return text
 
 
+def read_own_namespace(text: str) -> str:
+    """The name of one namespace."""
+    if _NAMESPACE.fullmatch(text.strip()) is None:
+        raise ValueError("must be the name of a namespace")
+    return text.strip()
+
+
+def read_object_name(text: str) -> str:
+    """The name of an object, as most kinds have it (RFC 1123 subdomain)."""
+    name = text.strip()
+    if len(name) > 253 or not all(_NAMESPACE.fullmatch(part) for part in name.split(".")):
+        raise ValueError("must be a name of small letters, digits, hyphens and dots, such as imagecache-operator")
+    return name
+
+
 def read_namespaces(text: str) -> tuple[str, ...] | None:
     """Namespaces; None: everywhere."""
     if text.strip() == EVERYWHERE:

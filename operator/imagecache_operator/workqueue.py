@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from imagecache_operator.imagecache import Key
+from imagecache_operator.vitals import PASS_MAX
 
 BACKOFF_FIRST, BACKOFF_MAX = 1.0, 300.0
 """Seconds after the first failure of a key, doubling up to the second figure; jitter takes up to a fifth off."""
@@ -33,6 +34,7 @@ class WorkQueue:
         self._waiting: set[Key] = set()
         self._again: set[Key] = set()
         self._running: dict[Key, asyncio.Task[None]] = {}
+        self._began: dict[Key, float] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._open = False
@@ -40,6 +42,12 @@ class WorkQueue:
     def __len__(self) -> int:
         """How many keys are due or being worked on."""
         return len(self._due) + len(self._running)
+
+    def wrong(self) -> str | None:
+        """That a pass never ends, None while all do."""
+        began = min(self._began.values(), default=None)
+        taken = asyncio.get_running_loop().time() - began if began is not None else 0.0
+        return None if taken <= PASS_MAX else f"A pass over an object has not ended for {taken:.0f} s."
 
     def start(self) -> None:
         """Begin to work; keys marked due before wait until then."""
@@ -102,6 +110,7 @@ class WorkQueue:
             self._waiting.discard(key)
             task = asyncio.get_running_loop().create_task(self._run(key), name=f"reconcile {key}")
             self._running[key] = task
+            self._began[key] = asyncio.get_running_loop().time()
 
     async def _run(self, key: Key) -> None:
         try:
@@ -115,6 +124,7 @@ class WorkQueue:
             self._failures.pop(key, None)
         finally:
             self._running.pop(key, None)
+            self._began.pop(key, None)
         if key in self._again:
             self._again.discard(key)
             self.mark_due(key)

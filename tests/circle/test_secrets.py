@@ -70,7 +70,7 @@ class Operator(Process):
                 meter=lambda _operation, _outcome, _seconds: None,
             )
 
-        secrets = Secrets(cluster, None)
+        secrets = Secrets(cluster, None, clock)
         # A region, and with it a location, comes from nowhere but the Secret.
         silent = replace(OWN, region=None, project_id=None)
 

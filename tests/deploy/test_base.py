@@ -239,6 +239,7 @@ def test_the_role_has_no_rule_beside_these(base: dict[str, Object]) -> None:
         ("", "configmaps/imagecache-retained", "patch"),
         ("coordination.k8s.io", "leases", "create"),
         ("coordination.k8s.io", "leases/imagecache-operator", "get"),
+        ("coordination.k8s.io", "leases/imagecache-operator", "watch"),
         ("coordination.k8s.io", "leases/imagecache-operator", "update"),
         ("apiextensions.k8s.io", f"customresourcedefinitions/{OUR_CRD}", "get"),
     }

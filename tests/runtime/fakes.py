@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -195,6 +195,8 @@ class FakeKubernetes(KubernetesClient):
         self.events: list[dict[str, Any]] = []
         self.config_maps: dict[tuple[str, str], dict[str, Any]] = {}
         self.secrets: dict[tuple[str, str], dict[str, Any]] = {}
+        self.leases: dict[Key, dict[str, Any]] = {}
+        self._lease_changed = asyncio.Event()
         self.calls: Counter[str] = Counter()
         self.patches: list[Any] = []
         self.failures: dict[str, deque[Exception | None]] = {}
@@ -298,6 +300,57 @@ class FakeKubernetes(KubernetesClient):
         """See `KubernetesClient`."""
         await self._begin("create_event")
         self.events.append(dict(event))
+
+    async def get_lease(self, where: Key) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        await self._begin("get_lease")
+        if where not in self.leases:
+            raise NotFoundError(f"Lease {where} not found", 404)
+        return copy.deepcopy(self.leases[where])
+
+    async def create_lease(self, where: Key, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        await self._begin("create_lease")
+        if where in self.leases:
+            raise ConflictError(f"Lease {where} exists", 409)
+        return self.put_lease(where, {"metadata": {"name": where.name}, **lease})
+
+    async def replace_lease(self, where: Key, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        await self._begin("replace_lease")
+        if where not in self.leases:
+            raise ConflictError(f"Lease {where}: the uid in the precondition is that of another", 409)
+        if lease["metadata"]["resourceVersion"] != self.leases[where]["metadata"]["resourceVersion"]:
+            raise ConflictError(f"Lease {where} has changed", 409)
+        return self.put_lease(where, lease)
+
+    async def watch_lease(self, where: Key, version: str) -> AsyncGenerator[dict[str, Any] | None, None]:
+        """See `KubernetesClient`."""
+        await self._begin("watch_lease")
+        while True:
+            now = self.leases.get(where)
+            if str((now or {}).get("metadata", {}).get("resourceVersion", "")) != version:
+                version = now["metadata"]["resourceVersion"] if now is not None else ""
+                yield copy.deepcopy(now)
+            await self._lease_changed.wait()
+
+    def delete_lease(self, where: Key) -> None:
+        """Somebody deletes it by hand."""
+        del self.leases[where]
+        self._tell_lease()
+
+    def put_lease(self, where: Key, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """Somebody writes it, whatever its version."""
+        self._version += 1
+        kept = copy.deepcopy(dict(lease))
+        kept["metadata"]["resourceVersion"] = str(self._version)
+        self.leases[where] = kept
+        self._tell_lease()
+        return copy.deepcopy(kept)
+
+    def _tell_lease(self) -> None:
+        self._lease_changed.set()
+        self._lease_changed = asyncio.Event()
 
     async def _object(self, verb: str, key: Key) -> dict[str, Any]:
         await self._begin(verb)

@@ -123,10 +123,10 @@ def test_a_wrong_command_line(run: Run, arguments: list[str]) -> None:
 
 
 def test_switches_need_no_value(run: Run) -> None:
-    """`--leader-election` alone turns it on, which this version refuses; with a value it is read like the variable."""
+    """`--leader-election` alone turns it on, and then a Lease is needed; with a value it is read like the variable."""
     refused = run("run", "--leader-election", **KEY)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "not served by this version" in refused.stderr
+    assert "IMAGECACHE_LEASE_NAMESPACE must be set" in refused.stderr
     assert "No access to a Kubernetes API server" in run("run", "--leader-election", "false", **KEY).stderr
 
 

@@ -24,7 +24,7 @@ from imagecache_operator.workqueue import WorkQueue
 
 P = "imagecache_operator_"
 
-# Interface, section 4; `_leader` comes with leader election.
+# Interface, section 4.
 LABELS = {
     "caches": {"cache_status", "ready"},
     "deletions_in_progress": set(),
@@ -41,6 +41,7 @@ LABELS = {
     "reconcile_duration_seconds": set(),
     "queue_depth": set(),
     "last_observation_age_seconds": {"account"},
+    "leader": set(),
 }
 
 

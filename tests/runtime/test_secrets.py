@@ -33,7 +33,7 @@ class Kit:
 
     def __init__(self) -> None:
         self.kubernetes = FakeKubernetes()
-        self.secrets = Secrets(self.kubernetes, None)
+        self.secrets = Secrets(self.kubernetes, None, LoopClock())
         self.source = SecretCredentials(self.secrets, REF)
         self.news = 0
 

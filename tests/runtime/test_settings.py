@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagecache_operator.cloud.endpoints import HUAWEI_DOMAINS
+from imagecache_operator.imagecache import Key
 from imagecache_operator.placement import Defaults
 from imagecache_operator.settings import PREFIX, Settings, flag_of, variable_of
 from imagecache_operator.settings_loading import load_settings
@@ -57,6 +58,27 @@ def test_every_setting_says_what_it_is_for() -> None:
         assert name == "cce_by_region" or field.description, name
 
 
+IN_A_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "IMAGECACHE_LEASE_NAMESPACE": "imagecache-system"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "lease"),
+    [
+        pytest.param(IN_A_POD, Key("imagecache-system", "imagecache-operator"), id="a pod elects"),
+        pytest.param(IN_A_POD | {"IMAGECACHE_LEADER_ELECTION": "false"}, None, id="unless it is told not to"),
+        pytest.param({"IMAGECACHE_LEASE_NAMESPACE": "ops"}, None, id="others do not"),
+        pytest.param(
+            {"IMAGECACHE_LEADER_ELECTION": "true", "IMAGECACHE_LEASE_NAMESPACE": "ops", "IMAGECACHE_LEASE_NAME": "x"},
+            Key("ops", "x"),
+            id="unless they are told to",
+        ),
+    ],
+)
+def test_who_elects_and_by_which_lease(environ: dict[str, str], lease: Key | None) -> None:
+    """Leader election is on in pods, and off elsewhere."""
+    assert load(environ).lease == lease
+
+
 def test_defaults() -> None:
     """What holds when only the credentials are set."""
     settings = load()
@@ -78,7 +100,9 @@ def test_defaults() -> None:
         "request_timeout": 30.0,
         "stalled_after": 1800.0,
         "delete_retry_after": 60.0,
-        "leader_election": False,
+        "leader_election": None,
+        "elects": False,
+        "lease": None,
         "lease_namespace": None,
         "lease_name": "imagecache-operator",
         "metrics_address": ("", 8080),
@@ -148,14 +172,13 @@ def test_defaults() -> None:
         ("IMAGECACHE_DELETE_RETRY_AFTER", "1", "delete_retry_after", 1.0),
         ("IMAGECACHE_LEADER_ELECTION", "false", "leader_election", False),
         ("IMAGECACHE_LEASE_NAMESPACE", "kube-system", "lease_namespace", "kube-system"),
-        ("IMAGECACHE_LEASE_NAME", "mine", "lease_name", "mine"),
+        ("IMAGECACHE_LEASE_NAME", "mine.example", "lease_name", "mine.example"),
         ("IMAGECACHE_METRICS_ADDR", "off", "metrics_address", None),
         ("IMAGECACHE_METRICS_ADDR", "127.0.0.1:9090", "metrics_address", ("127.0.0.1", 9090)),
         ("IMAGECACHE_HEALTH_ADDR", ":9091", "health_address", ("", 9091)),
         ("IMAGECACHE_HEALTH_ADDR", "[::1]:9091", "health_address", ("::1", 9091)),
         ("IMAGECACHE_LOG_FORMAT", "JSON", "log_format", "json"),
         ("IMAGECACHE_LOG_LEVEL", "debug", "log_level", "debug"),
-        ("KUBERNETES_SERVICE_HOST", "10.0.0.1", "log_json", True),
     ],
 )
 def test_accepted(variable: str, text: str, field: str, value: object) -> None:
@@ -188,7 +211,7 @@ def test_an_empty_variable_is_not_set(variable: str) -> None:
 def test_the_format_of_logs(explicit: str | None, pod: bool, as_json: bool) -> None:
     """What is set holds; else it depends on where the program runs."""
     environ = {"IMAGECACHE_LOG_FORMAT": explicit} if explicit else {}
-    assert load(environ | ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"} if pod else {})).log_json is as_json
+    assert load(environ | (IN_A_POD if pod else {})).log_json is as_json
 
 
 @pytest.mark.parametrize("variable", OURS)

@@ -196,8 +196,9 @@ def test_all_faults_are_told_at_once() -> None:
         ),
         pytest.param(
             KEY | {"IMAGECACHE_LEADER_ELECTION": "true"},
-            "IMAGECACHE_LEADER_ELECTION=true is not served by this version: unset it, and run one replica only.",
-            id="leader election",
+            "IMAGECACHE_LEASE_NAMESPACE must be set, too: outside of a pod nothing else says where the Lease of "
+            "IMAGECACHE_LEADER_ELECTION is.",
+            id="leader election without a place for the Lease",
         ),
     ],
 )

@@ -26,6 +26,7 @@ TOLD_IN_WORDS = {
     "IMAGECACHE_NAMESPACES": "`*`",
     "IMAGECACHE_OWN_CREDENTIALS_NAMESPACES": "`*`",
     "IMAGECACHE_LOG_FORMAT": "`json` in a pod, else `text`",
+    "IMAGECACHE_LEADER_ELECTION": "`true` in a pod, else `false`",
 }
 """Where None stands for something that holds in its stead."""
 

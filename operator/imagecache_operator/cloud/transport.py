@@ -13,6 +13,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from imagecache_operator.fence import NotLeadingError
+
 CONNECTIONS_MAX = 10
 """Connections to the cloud; more than 10 calls are never in flight."""
 
@@ -22,6 +24,14 @@ CONNECT_TIMEOUT_MAX = 10.0
 
 BODY_BYTES_MAX = 32 * 2**20
 """Bytes of an answer that are read: 1,000 caches of 20 long images each fit, an endless body does not."""
+
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    NotLeadingError,
+)
 
 _OF_THE_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 """Headers that say how the body came, not what it is."""
@@ -41,11 +51,12 @@ async def _never_repeat(request: aiohttp.ClientRequest, handler: aiohttp.ClientH
         raise AnswerLostError(f"connection lost: {type(error).__name__}") from error
 
 
-def open_client(request_timeout: float) -> httpx.AsyncClient:
+def open_client(request_timeout: float, fence: aiohttp.TraceConfig | None = None) -> httpx.AsyncClient:
     """A client without redirects, cookies or proxies, that sends each request once at most.
 
     Args:
         request_timeout: seconds for each phase of a request; the whole of it is limited by the caller.
+        fence: asked before each request (`fence.fenced`); None where nobody else acts.
     """
     tls = ssl.create_default_context()
 
@@ -54,6 +65,7 @@ def open_client(request_timeout: float) -> httpx.AsyncClient:
             connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_never_repeat,),
+            trace_configs=[fence] if fence is not None else [],
         )
 
     return httpx.AsyncClient(
@@ -87,5 +99,5 @@ async def fetch(http: httpx.AsyncClient, request: httpx.Request, auth: httpx.Aut
 
 
 def certainly_not_sent(error: BaseException) -> bool:
-    """Whether the request never left this machine, because no connection was made."""
-    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol))
+    """Whether the request never left this machine, because no connection was made, or another replica leads."""
+    return isinstance(error, _NEVER_SENT)

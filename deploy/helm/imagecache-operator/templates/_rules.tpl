@@ -47,7 +47,7 @@
   resources: [leases]
   # Which of several replicas acts.
   resourceNames: [{{ include "imagecache-operator.leaseName" . }}]
-  verbs: [get, update]
+  verbs: [get, watch, update]
 {{- end }}
 {{- end }}
 

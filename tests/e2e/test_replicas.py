@@ -1,0 +1,197 @@
+"""Several replicas, as processes: one acts, the next takes over in time, and a former one does nothing any more."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagecache_controlplane import ControlPlane, Programs
+from imagecache_playground.cluster import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Cluster
+from imagecache_playground.processes import wait_for
+from imagecache_playground.replicas import KEYS, LEASE, LEASES, SCENARIO, Replica, offer_lease
+from imagecache_playground.surroundings import Surroundings
+
+SECOND_ACCOUNT = "imagecache-operator-2"
+
+
+class Replicas:
+    """Two replicas, each with a service account of its own, too."""
+
+    def __init__(self, cluster: Cluster, directory: Path, audit_log: Path) -> None:
+        self.cluster = cluster
+        self.audit_log = audit_log
+        quick = {"timing": {"delete_seconds": 0.5}, "writes_per_minute": 0}
+        self.world = Surroundings(cluster, "team-a", directory, SCENARIO | quick)
+        self.accounts = {KEYS[0]: OPERATOR_ACCOUNT, KEYS[1]: SECOND_ACCOUNT}
+        # The one that leads goes first.
+        self.first, self.second = (self._start(directory, number) for number in (0, 1))
+        wait_for(lambda: self.first.leads or self.second.leads, what="one leads", seconds=15)
+        if self.second.leads:
+            self.first, self.second = self.second, self.first
+
+    def _start(self, directory: Path, number: int) -> Replica:
+        kubeconfig = self.cluster.plane.service_account_kubeconfig(
+            directory / f"replica-{number}.kubeconfig", OPERATOR_NAMESPACE, self.accounts[KEYS[number]]
+        )
+        return Replica(kubeconfig, self.world.cloud.endpoint, directory / f"replica-{number}.log", number)
+
+    def deleted_by(self, cache_id: str) -> list[str]:
+        """The keys that have sent DELETEs for a cache, in order."""
+        return [call["credential"] for call in self.world.deletes(cache_id)]
+
+    def calls_by(self, replica: Replica) -> int:
+        """How many calls the cloud has had from a replica."""
+        return sum(call["credential"] == replica.key for call in self.world.cloud.calls())
+
+    def writes_by(self, replica: Replica) -> list[str]:
+        """What a replica has changed in the cluster, but for the Lease."""
+        user = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{self.accounts[replica.key]}"
+        entries = [json.loads(line) for line in self.audit_log.read_text(encoding="utf-8").splitlines()]
+        return [
+            f"{entry['verb']} {entry['requestURI']}"
+            for entry in entries
+            if entry["user"]["username"] == user
+            and entry["verb"] not in {"get", "list", "watch"}
+            and entry["objectRef"]["resource"] != "leases"
+        ]
+
+    def close(self) -> None:
+        """End all."""
+        for replica in (self.first, self.second):
+            replica.program.stop()
+        self.world.__exit__(None, None, None)
+
+
+def second_account() -> list[dict[str, Any]]:
+    """A service account with the operator's roles."""
+    subject = {"kind": "ServiceAccount", "name": SECOND_ACCOUNT, "namespace": OPERATOR_NAMESPACE}
+    api = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+    name = {"metadata": {"name": SECOND_ACCOUNT, "namespace": OPERATOR_NAMESPACE}, "subjects": [subject]}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "name": OPERATOR_ACCOUNT}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": name["metadata"]},
+        api | name | {"kind": "RoleBinding", "roleRef": role | {"kind": "Role"}},
+        api
+        | name
+        | {"kind": "ClusterRoleBinding", "metadata": {"name": SECOND_ACCOUNT}}
+        | {"roleRef": role | {"kind": "ClusterRole"}},
+    ]
+
+
+@pytest.fixture
+def replicas(programs: Programs, tmp_path: Path) -> Iterator[Replicas]:
+    """Two replicas, of which the first leads."""
+    audit_log = tmp_path / "audit.log"
+    with ControlPlane(programs, audit_log=audit_log) as plane:
+        cluster = Cluster(plane)
+        cluster.install()
+        cluster.create_namespace("team-a")
+        accounts = json.dumps({"apiVersion": "v1", "kind": "List", "items": second_account()})
+        cluster.kubectl("apply", "-f", "-", stdin=accounts)
+        offer_lease(cluster)
+        made = Replicas(cluster, tmp_path, audit_log)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def test_a_replica_that_stops_hands_over_at_once(replicas: Replicas) -> None:
+    """SIGTERM in the middle of the work: within two seconds the other goes on, and nothing is asked for twice."""
+    world = replicas.world
+    ids = [world.bind(f"web-{number}") for number in range(6)]
+    for number in range(6):
+        world.wait_reason("Available", name=f"web-{number}")
+    for number in range(3):
+        world.delete(f"web-{number}")
+    wait_for(lambda: world.cloud.calls("DeleteImageCache"), what="the first DELETE", seconds=5)
+    began = time.time()
+    replicas.first.program.signal(signal.SIGTERM)
+    for number in range(3, 6):
+        world.delete(f"web-{number}")
+    for number in range(6):
+        world.wait_gone(f"web-{number}")
+    first = min(call["wall"] for call in world.cloud.calls() if call["credential"] == replicas.second.key)
+    assert first - began <= 2.0
+    assert [len(replicas.deleted_by(cache_id)) for cache_id in ids] == [1] * 6
+    assert replicas.first.program.stop() == 0
+
+
+def test_a_replica_that_is_killed_is_followed_in_twenty_seconds(replicas: Replicas) -> None:
+    """SIGKILL: nobody hands over, and the Lease runs out."""
+    cache_id = replicas.world.bind()
+    replicas.world.wait_reason("Available")
+    began = time.time()
+    replicas.first.program.kill()
+    replicas.world.delete()
+    replicas.world.wait_gone(seconds=40)
+    [call] = replicas.world.deletes(cache_id)
+    assert call["credential"] == replicas.second.key
+    assert call["wall"] - began <= 20.0
+
+
+def test_a_replica_that_thaws_does_nothing_any_more(replicas: Replicas) -> None:
+    """Frozen in the middle of deletions until the other has taken over: no call, no write, and it stands by."""
+    world = replicas.world
+    world.cloud.settings(timing={"delete_seconds": 3})
+    ids = [world.bind(f"web-{number}") for number in range(8)]
+    for number in range(8):
+        world.wait_reason("Available", name=f"web-{number}")
+    for number in range(8):
+        world.delete(f"web-{number}")
+    wait_for(lambda: len(world.cloud.calls("DeleteImageCache")) >= 2, what="two were asked for", seconds=5)
+    replicas.first.program.signal(signal.SIGSTOP)
+    replicas.second.wait_leads()
+    for number in range(8):
+        world.wait_gone(f"web-{number}")
+    calls, writes = replicas.calls_by(replicas.first), replicas.writes_by(replicas.first)
+    replicas.first.program.signal(signal.SIGCONT)
+    replicas.first.wait_stands_by()
+    late = world.bind("late")
+    world.wait_reason("Available", name="late")
+    world.delete("late")
+    world.wait_gone("late")
+    assert (replicas.calls_by(replicas.first), replicas.writes_by(replicas.first)) == (calls, writes)
+    assert replicas.deleted_by(late) == [replicas.second.key]
+    assert [len(replicas.deleted_by(cache_id)) for cache_id in ids] == [1] * 8
+
+
+def test_without_the_api_server_nobody_acts(replicas: Replicas) -> None:
+    """Past the renew deadline the leader stops looking at the cloud; when the API server is back one acts again."""
+    world, plane = replicas.world, replicas.cluster.plane
+    cache_id = world.bind()
+    world.wait_reason("Available")
+    plane.stop_apiserver()
+    replicas.first.wait_stands_by()
+    calls = replicas.calls_by(replicas.first)
+    said = replicas.first.program.said
+    wait_for(lambda: "The Lease cannot be had" in said(), what="it has tried again", seconds=15, stand=said)
+    assert replicas.calls_by(replicas.first) == calls
+    plane.start_apiserver()
+    wait_for(lambda: replicas.first.leads or replicas.second.leads, what="one leads again", seconds=30)
+    world.delete()
+    world.wait_gone()
+    assert len(replicas.deleted_by(cache_id)) == 1
+
+
+def test_a_lease_that_is_deleted_by_hand_is_written_anew(replicas: Replicas) -> None:
+    """Its holder goes on; the other waits."""
+    replicas.cluster.plane.request("DELETE", LEASE)
+    wait_for(lambda: _holder(replicas) != "", what="the Lease is back", seconds=10)
+    cache_id = replicas.world.bind()
+    replicas.world.wait_reason("Available")
+    replicas.world.delete()
+    replicas.world.wait_gone()
+    assert replicas.deleted_by(cache_id) == [replicas.first.key]
+    assert (replicas.first.leads, replicas.second.terms) == (True, 0)
+
+
+def _holder(replicas: Replicas) -> str:
+    leases = replicas.cluster.plane.request("GET", LEASES)["items"]
+    return str(leases[0]["spec"].get("holderIdentity") or "") if leases else ""
