@@ -76,6 +76,15 @@ CATALOGUE = (
         versioned="helm.sh/helm/v4",
         stamp="helm.sh/helm/v4/internal/version.version",
     ),
+    Module(
+        name="prometheus",
+        tools=("prometheus", "promtool"),
+        expected="2 to 4 min",
+        # Service discovery in two dozen clouds is half of the build, and no test needs it.
+        tags=("-tags", "remove_all_sd"),
+        versioned="github.com/prometheus/prometheus",
+        stamp="github.com/prometheus/common/version.Version",
+    ),
 )
 
 TOOLS: Mapping[str, Module] = {tool: module for module in CATALOGUE for tool in module.tools}
