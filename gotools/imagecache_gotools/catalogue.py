@@ -22,7 +22,7 @@ class Module:
     expected: str
     """How long it takes on two cores, as people say it."""
     packages: str = "tool"
-    """Packages to build: those of the `tool` lines of go.mod, or `.`, a program of our own."""
+    """Packages to build: those of the `tool` lines of go.mod, or the folder's own."""
     tags: tuple[str, ...] = ()
     """Options of Go that leave something out."""
     versioned: str = ""
@@ -44,8 +44,8 @@ class Module:
     def key(self) -> str:
         """Name the folder in the cache: another pin, another line of our own code, another machine has another one."""
         digest = hashlib.sha256(repr(self).encode())
-        for file in sorted(self.folder.iterdir()):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
+            digest.update(file.relative_to(self.folder).as_posix().encode() + b"\0" + file.read_bytes())
         return f"{self.name}-{sys.platform}-{platform.machine().lower()}-{digest.hexdigest()[:8]}"
 
     @property
@@ -84,6 +84,13 @@ CATALOGUE = (
         tags=("-tags", "remove_all_sd"),
         versioned="github.com/prometheus/prometheus",
         stamp="github.com/prometheus/common/version.Version",
+    ),
+    Module(
+        name="gitops",
+        tools=("argocd-lua", "flux-status"),
+        expected="3 to 5 min",
+        # Programs of our own: Argo CD and Flux have none that only judges.
+        packages="./...",
     ),
 )
 
