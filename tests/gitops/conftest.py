@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.gitops.engines import GITOPS, Argo, Flux
 
 from imagecache_controlplane import kubectl_path
 from imagecache_gotools import find_tools
-from tests.gitops.engines import GITOPS, Argo, Flux
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-
-from imagecache_operator.conditions import Reason
 from tests.gitops.engines import Argo, Flux
 from tests.gitops.states import OUTCOMES, STATES, Outcome, State, new
+
+from imagecache_operator.conditions import Reason
 
 ARGO = {Outcome.USABLE: "Healthy", Outcome.COMING: "Progressing", Outcome.STUCK: "Degraded"}
 FLUX = {Outcome.USABLE: "Current", Outcome.COMING: "InProgress", Outcome.STUCK: "Failed"}
