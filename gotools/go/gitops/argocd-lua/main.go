@@ -6,7 +6,10 @@
 //	argocd-lua diff CONFIG_MAP MANIFEST   whether each, as the cluster has it, is in sync with the manifest
 //	argocd-lua application                the Applications themselves, checked for fields that there are not
 //
-// The resources are YAML documents (or JSON) on stdin; each gives one line of JSON on stdout.
+// The resources are YAML documents (or JSON) on stdin; each gives one line of JSON on stdout. One more command does
+// what the controller does with manifests, and tells each step of it:
+//
+//	argocd-lua sync CONFIG_MAP KUBECONFIG NAMESPACE [Prune=confirm] [confirmed]
 package main
 
 import (
@@ -49,7 +52,7 @@ func run(ctx context.Context, arguments []string) error {
 		})
 	}
 	if len(arguments) < 2 {
-		return errors.New("usage: argocd-lua health|actions|run|diff CONFIG_MAP [ACTION|MANIFEST] or application")
+		return errors.New("usage: argocd-lua application, or health|actions|run|diff|sync CONFIG_MAP and what else is asked for")
 	}
 	known, err := readOverrides(ctx, arguments[1])
 	if err != nil {
@@ -81,6 +84,8 @@ func run(ctx context.Context, arguments []string) error {
 		return documents.EachResource(func(live *unstructured.Unstructured) (any, error) {
 			return compare(ctx, known, rest[0], live)
 		})
+	case command == "sync" && len(rest) >= 2:
+		return synchronize(ctx, known, rest[0], rest[1], rest[2:])
 	default:
 		return fmt.Errorf("%s with %d more words is no command", command, len(rest))
 	}

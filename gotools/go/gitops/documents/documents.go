@@ -13,10 +13,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Each answers every document as it is.
-func Each(answer func(document []byte) (any, error)) error {
+// Read hands over every document as it is.
+func Read(take func(document []byte) error) error {
 	in := yamlstream.NewYAMLReader(bufio.NewReader(os.Stdin))
-	out := json.NewEncoder(os.Stdout)
 	for {
 		document, err := in.Read()
 		if errors.Is(err, io.EOF) {
@@ -25,14 +24,22 @@ func Each(answer func(document []byte) (any, error)) error {
 		if err != nil {
 			return err
 		}
+		if err := take(document); err != nil {
+			return err
+		}
+	}
+}
+
+// Each answers every document as it is.
+func Each(answer func(document []byte) (any, error)) error {
+	out := json.NewEncoder(os.Stdout)
+	return Read(func(document []byte) error {
 		given, err := answer(document)
 		if err != nil {
 			return err
 		}
-		if err := out.Encode(given); err != nil {
-			return err
-		}
-	}
+		return out.Encode(given)
+	})
 }
 
 // EachResource answers every document as a Kubernetes object, with whole numbers as clients of a cluster get them.
