@@ -14,7 +14,7 @@ import yaml
 from tests.gitops.engines import Argo, Flux
 
 from imagecache_playground.cloud import BUILDER
-from imagecache_playground.cluster import GROUP_PATH, Cluster, Object
+from imagecache_playground.cluster import GROUP_PATH, Cluster, KubectlError, Object
 from imagecache_playground.surroundings import Surroundings
 
 APPLY = {
@@ -143,6 +143,21 @@ def test_a_change_is_coming_until_the_operator_has_seen_it(git: Git, argo: Argo,
         "message": "Waiting for the operator to look at this object",
     }
     assert flux.by_conditions(git.live) == flux.by_expressions(git.live) == ["InProgress"]
+
+
+def test_forcing_a_change_that_is_refused_costs_the_cache(git: Git) -> None:
+    """Refused, the object stays as it is; forced, it is deleted and made anew, and its cache with it."""
+    start(git)
+    git.apply("argo")
+    old = git.world.wait_reason("Available")
+    git.write(sizeGiB=40)
+    with pytest.raises(KubectlError, match="sizeGiB may change only with SpecChanged in recreateOn"):
+        git.apply("argo")
+    assert git.live["spec"] == old["spec"]
+    git.world.cluster.kubectl("apply", "--force", "--timeout", "60s", "-f", str(git.file))
+    made = git.world.wait_reason("Available")
+    assert made["metadata"]["uid"] != old["metadata"]["uid"]
+    assert list(git.world.cloud.caches()) == [made["status"]["imageCacheID"]]
 
 
 def test_the_action_reconcile_has_the_operator_look(git: Git, argo: Argo) -> None:

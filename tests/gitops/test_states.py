@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from tests.gitops.engines import Argo, Flux
+import yaml
+from tests.gitops.engines import GITOPS, REPOSITORY, Argo, Flux
 from tests.gitops.states import OUTCOMES, STATES, Outcome, State, new
 
 from imagecache_operator.conditions import Reason
@@ -76,6 +79,27 @@ def test_a_new_object_never_looks_finished(argo: Argo, flux: Flux) -> None:
 def test_without_that_status_flux_would_be_wrong(flux: Flux) -> None:
     """Why observedGeneration is -1 from the start: without it a new object would be taken for finished."""
     assert flux.by_conditions(new(status={"cacheStatus": ""})) == ["Current"]
+
+
+def test_without_our_settings_argo_shows_no_health(engines: dict[str, Path], tmp_path: Path) -> None:
+    """Why they have to be added: nothing would be waited for."""
+    empty = tmp_path / "argocd-cm.yaml"
+    empty.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm}\n", encoding="utf-8")
+    assert Argo(engines["argocd-lua"], empty).health(new()) == [None]
+
+
+def test_the_expression_of_the_document_waits_for_room_in_the_tenant(engines: dict[str, Path], tmp_path: Path) -> None:
+    """A full tenant is waited for; everything else is as before."""
+    document = (REPOSITORY / "docs" / "gitops.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(failed: .+?)```", document, re.DOTALL)
+    kustomization = yaml.safe_load((GITOPS / "flux" / "caches.yaml").read_text(encoding="utf-8"))
+    kustomization["spec"]["healthCheckExprs"][0] |= yaml.safe_load(block)
+    changed = tmp_path / "caches.yaml"
+    changed.write_text(yaml.safe_dump(kustomization), encoding="utf-8")
+    states = [state for state in STATES if not (state.deleting or state.stale)]
+    judged = Flux(engines["flux-status"], changed).by_expressions(*(state.object for state in states))
+    expected = {str(state): FLUX[state.outcome] for state in states} | {"QuotaExceeded": "InProgress"}
+    assert dict(zip(map(str, states), judged, strict=True)) == expected
 
 
 def test_argo_shows_objects_without_any_status_as_coming(argo: Argo) -> None:
