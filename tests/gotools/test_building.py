@@ -61,6 +61,18 @@ def test_a_program_is_built_once(module: Path, go: FakeGo, environment: dict[str
     assert (len(go.calls), said) == (2, [])
 
 
+def test_what_is_there_is_given_while_others_build(module: Path, go: FakeGo, environment: dict[str, str]) -> None:
+    """Who needs nothing built waits for nobody."""
+    locate(["saw"], print, environment)
+    said: list[str] = []
+    with only_one(cache_root(environment) / "tools" / "lock", "the programs", print):
+        waiting = threading.Thread(target=locate, args=(["saw"], said.append, environment), daemon=True)
+        waiting.start()
+        waiting.join(20)
+        assert not waiting.is_alive()
+    assert said == []
+
+
 def test_another_pin_is_another_program(module: Path, go: FakeGo, environment: dict[str, str]) -> None:
     """A changed pin is built anew, and what was built before stays beside it."""
     old = locate(["saw"], print, environment)["saw"]
