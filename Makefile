@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PROJECTS := . simulator controlplane playground benchmarks chaos
+PROJECTS := . simulator gotools controlplane playground benchmarks chaos
 CRD := crds/cce.huaweicloud.com_imagecaches.yaml
 # helm takes nothing from outside of a chart's folder, so the chart has copies of these.
 CHART := deploy/helm/imagecache-operator
@@ -41,6 +41,7 @@ playground: $(STAMP) ## control plane, simulator and operator, left running for 
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m imagecache_controlplane --programs-only >/dev/null
+	@$(BIN)/python -m imagecache_gotools >/dev/null
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
@@ -70,5 +71,5 @@ lock: $(STAMP) ## the newest versions that pyproject.toml allows, locked
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt --upgrade pyproject.toml
 
-clean: ## what was made here; the control plane's programs stay in the user's cache folder
+clean: ## what was made here; the control plane's programs and the tools stay in the user's cache folder
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

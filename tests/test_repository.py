@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE_ROOTS = ("operator", "simulator", "controlplane", "playground", "benchmarks", "chaos", "tests")
+SOURCE_ROOTS = ("operator", "simulator", "gotools", "controlplane", "playground", "benchmarks", "chaos", "tests")
 MADE_HERE = {".venv", ".git", "build", "dist", "node_modules", "__pycache__"}
 """Folders whose content is not the repository's."""
 

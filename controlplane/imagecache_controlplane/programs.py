@@ -1,13 +1,10 @@
 """The three programs of a control plane, and where they come from."""
 
-import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +12,8 @@ from imagecache_controlplane.download import download
 from imagecache_controlplane.errors import ControlPlaneError, NotAvailableError
 from imagecache_controlplane.gobuild import build
 from imagecache_controlplane.pins import Pins, read_pins
+from imagecache_gotools.cache import cache_root, create, only_one
+from imagecache_gotools.errors import BuildError
 
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 
@@ -23,8 +22,6 @@ Progress = Callable[[str], None]
 Source = Callable[[Path, Pins, Progress], None]
 
 _SOURCES: tuple[Source, ...] = (download, build)
-_WAIT_NOTE_SECONDS = 15.0
-_WAIT_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,21 +47,17 @@ def locate(progress: Progress, environment: Mapping[str, str], sources: Sequence
             return _programs(Path(assets))
         progress(f"KUBEBUILDER_ASSETS ({assets}) has no {' and no '.join(missing)}; looking elsewhere")
     pins = read_pins()
-    root = cache_root(environment)
+    root = cache_root(environment) / "controlplane"
     folder = root / pins.key
     if _missing(folder):
-        _create_cache(root)
-        with _only_one(root / f"{pins.key}.lock", progress):
+        try:
+            create(root)
+        except BuildError as fault:
+            raise ControlPlaneError(str(fault)) from None
+        with only_one(root / f"{pins.key}.lock", "the control plane's programs", progress):
             if _missing(folder):  # another run may have been quicker
                 _obtain(folder, pins, sources, progress)
     return _programs(folder)
-
-
-def cache_root(environment: Mapping[str, str]) -> Path:
-    """Name the folder for programs, by the rules of XDG (which says to ignore a relative path)."""
-    configured = environment.get("XDG_CACHE_HOME", "")
-    base = Path(configured) if configured.startswith("/") else Path.home() / ".cache"
-    return base / "imagecache-operator" / "controlplane"
 
 
 def kubectl_path() -> Path:
@@ -84,36 +77,6 @@ def _programs(folder: Path) -> Programs:
 
 def _missing(folder: Path) -> list[str]:
     return [name for name in NAMES if not os.access(folder / name, os.X_OK)]
-
-
-def _create_cache(root: Path) -> None:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
-            pass
-    except OSError as fault:
-        raise ControlPlaneError(
-            f"the cache folder {root} cannot be written ({fault.strerror}); "
-            "set XDG_CACHE_HOME to a folder that can be written"
-        ) from None
-
-
-@contextlib.contextmanager
-def _only_one(lock: Path, progress: Progress) -> Iterator[None]:
-    with lock.open("w") as holder:
-        began = time.monotonic()
-        note = began
-        while True:
-            try:
-                fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= note:
-                    waited = time.monotonic() - began
-                    progress(f"another run is preparing the control plane's programs; waiting ({waited:.0f} s so far)")
-                    note += _WAIT_NOTE_SECONDS
-                time.sleep(_WAIT_POLL_SECONDS)
-        yield
 
 
 def _obtain(folder: Path, pins: Pins, sources: Sequence[Source], progress: Progress) -> None:

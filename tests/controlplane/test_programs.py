@@ -8,7 +8,8 @@ from imagecache_controlplane import ControlPlaneError, Programs, kubectl_path
 from imagecache_controlplane import programs as subject
 from imagecache_controlplane.errors import NotAvailableError
 from imagecache_controlplane.pins import Pins, read_pins
-from imagecache_controlplane.programs import NAMES, Progress, Source, cache_root, locate
+from imagecache_controlplane.programs import NAMES, Progress, Source, locate
+from imagecache_gotools.cache import cache_root
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -60,7 +61,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def cached(environment: dict[str, str]) -> Path:
     """Name the place of the programs in the cache."""
-    return cache_root(environment) / read_pins().key
+    return cache_root(environment) / "controlplane" / read_pins().key
 
 
 def test_the_folder_of_the_environment_comes_first(tmp_path: Path, environment: dict[str, str], cached: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_relative_cache_home_is_ignored() -> None:
     """The XDG rules say so; a cache in the current folder would be a surprise."""
-    assert cache_root({"XDG_CACHE_HOME": "here"}) == Path.home() / ".cache/imagecache-operator/controlplane"
+    assert cache_root({"XDG_CACHE_HOME": "here"}) == Path.home() / ".cache/imagecache-operator"
 
 
 def test_the_key_names_the_versions_and_the_modules(tmp_path: Path) -> None:
