@@ -13,13 +13,9 @@ import pytest
 from tests.helm import Helm, install
 
 from imagecache_controlplane import ControlPlane, Programs, find_programs
+from imagecache_gotools import find_tool
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
-
-
-def find_tool(name: str, _: object) -> Path:
-    """Until the package imagecache_gotools is there."""
-    return next((Path.home() / ".cache/imagecache-operator/tools").glob(f"{name}-*/{name}"))
 
 
 @pytest.fixture(scope="session")
