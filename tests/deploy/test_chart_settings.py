@@ -26,12 +26,23 @@ ELSEWHERE = {
     "sdk_sts_endpoint",
     # The pod's own namespace, where the chart's Role is.
     "lease_namespace",
-    # Kubernetes sets it.
+    # Kubernetes sets the first, CCE the others.
     "pod",
+    "pod_identity_uri",
+    "pod_identity_token_file",
 }
 """Settings that are no value of the chart."""
 
 PROJECT = "0123456789abcdef0123456789abcdef"
+
+URN = "iam::0123456789abcdef0123456789abcdef:{}:ours"
+
+
+def oidc(**values: Any) -> Object:
+    """Values with credentials of a trust agency."""
+    urns = {"providerURN": URN.format("oidcProvider"), "agencyURN": URN.format("agency")}
+    return {"credentials": {"source": "oidc", "oidc": urns | values}}
+
 
 REACHED: dict[str, tuple[Object, Any]] = {
     "region": ({"settings": {"region": "cn-north-4"}}, "cn-north-4"),
@@ -53,6 +64,13 @@ REACHED: dict[str, tuple[Object, Any]] = {
     ),
     "auth": ({"settings": {"auth": "aksk"}}, "aksk"),
     "credentials_dir": ({}, Path("/etc/imagecache/credentials")),
+    "oidc_provider_urn": (oidc(), URN.format("oidcProvider")),
+    "oidc_agency_urn": (oidc(), URN.format("agency")),
+    "oidc_token_file": (oidc(), Path("/var/run/secrets/huaweicloud/token")),
+    "oidc_session_name": (oidc(sessionName="caches"), "caches"),
+    "oidc_duration": (oidc(durationSeconds=7200), 7200),
+    "oidc_policy": (oidc(policy='{"Version": "5.0"}'), '{"Version": "5.0"}'),
+    "oidc_policy_ids": (oidc(policyIDs=["one", "two"]), ("one", "two")),
     "cluster_id": ({"settings": {"clusterID": "c271e39f"}}, "c271e39f"),
     "namespaces": ({"namespaces": ["team-a", "team-b"]}, ("team-a", "team-b")),
     "own_credentials_namespaces": ({"settings": {"ownCredentialsNamespaces": ["team-a"]}}, ("team-a",)),
@@ -100,6 +118,18 @@ def test_a_value_arrives(helm: Helm, name: str) -> None:
     settings, odd = load_settings({}, environment(helm.template(values)))
     assert getattr(settings, name) == wanted
     assert odd == []
+
+
+@pytest.mark.parametrize("way", ["oidc", "pod-identity"])
+def test_temporary_keys_are_taken_and_nothing_else(helm: Helm, way: str) -> None:
+    """The way is said, and the operator finds all that it needs; CCE adds two variables for pod identity."""
+    values = oidc() if way == "oidc" else {"credentials": {"source": "podIdentity"}}
+    cce = {
+        "HC_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.1.1/keys",
+        "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/var/run/secrets/cce/token",
+    }
+    settings, odd = load_settings({}, environment(helm.template(values)) | (cce if way == "pod-identity" else {}))
+    assert (settings.auth, settings.credentials_dir, odd) == (way, None, [])
 
 
 def test_every_value_of_settings_is_one_of_these() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.deploy.conftest import DEPLOY, Object, render
+from tests.deploy.kustomize import DEPLOY, Object, render
 
 from imagecache_controlplane import kubectl_path
 from imagecache_operator.cloud.credentials_keys import CHECKS

@@ -45,6 +45,18 @@
 {{- $_ := set $data "IMAGECACHE_AUTH" "oidc" -}}
 {{- $_ := set $data "HUAWEICLOUD_OIDC_PROVIDER_URN" .oidc.providerURN -}}
 {{- $_ := set $data "HUAWEICLOUD_OIDC_AGENCY_URN" .oidc.agencyURN -}}
+{{- with .oidc.durationSeconds -}}
+{{- $_ := set $data "HUAWEICLOUD_OIDC_DURATION_SECONDS" (include "imagecache-operator.text" .) -}}
+{{- end -}}
+{{- with .oidc.sessionName -}}
+{{- $_ := set $data "HUAWEICLOUD_OIDC_SESSION_NAME" . -}}
+{{- end -}}
+{{- with .oidc.policy -}}
+{{- $_ := set $data "HUAWEICLOUD_OIDC_POLICY" . -}}
+{{- end -}}
+{{- with .oidc.policyIDs -}}
+{{- $_ := set $data "HUAWEICLOUD_OIDC_POLICY_IDS" (join "," .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $data -}}
