@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import yaml
+from tests.deploy.kustomize import DEPLOY
 from tests.deploy.roles import by_scope
 from tests.helm import NAMESPACE, Helm, Object, install, is_hook
 
@@ -14,6 +16,8 @@ from imagecache_controlplane import ControlPlane, Programs
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import Surroundings
+
+COMPONENTS = DEPLOY / "kustomize" / "components"
 
 
 @dataclass
@@ -91,7 +95,7 @@ def test_no_secret_is_read_by_default(helm: Helm) -> None:
 
 
 def test_the_guard_may_only_look_unless_it_is_told_to_release(helm: Helm) -> None:
-    """To refuse it needs no right to change anything; to release, those of the command, and no more."""
+    """To refuse it needs no right to change anything; to release, those of the component for the command."""
 
     def allowed(release: bool) -> dict[str, set[tuple[str, str, str]]]:
         return by_scope(helm.template({"uninstall": {"release": release}}), "imagecache-operator-uninstall")
@@ -99,13 +103,5 @@ def test_the_guard_may_only_look_unless_it_is_told_to_release(helm: Helm) -> Non
     group, crds = "cce.huaweicloud.com", "customresourcedefinitions/imagecaches.cce.huaweicloud.com"
     look = {(group, "imagecaches", "list"), ("apiextensions.k8s.io", crds, "get")}
     assert allowed(release=False) == {"": look}
-    assert allowed(release=True) == {
-        "": look | {(group, "imagecaches", "get"), (group, "imagecaches", "patch")},
-        NAMESPACE: {
-            ("", "configmaps/imagecache-retained", "get"),
-            ("", "configmaps/imagecache-retained", "patch"),
-            ("apps", "deployments/scale/imagecache-operator", "get"),
-            ("apps", "deployments/scale/imagecache-operator", "patch"),
-            ("coordination.k8s.io", "leases/imagecache-operator", "get"),
-        },
-    }
+    component = list(yaml.safe_load_all((COMPONENTS / "release" / "role.yaml").read_text(encoding="utf-8")))
+    assert allowed(release=True) == by_scope(component, "imagecache-release")
