@@ -152,7 +152,7 @@ def _parsed(body: Mapping[str, Any]) -> ImageCache:
 async def _source(kubernetes: KubernetesClient, settings: Settings, wish: Wish) -> tuple[CredentialsSource, Defaults]:
     if wish.secret is None or wish.namespace is None:
         return source_from(settings), settings.defaults
-    secrets = Secrets(kubernetes, [wish.namespace])
+    secrets = Secrets(kubernetes, [wish.namespace], SystemClock())
     await secrets.look()
     return SecretCredentials(secrets, Key(wish.namespace, wish.secret)), replace(settings.defaults, namespaces=None)
 
