@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,31 @@ class AuditLog:
                 what = "/".join(word for word in (target["resource"], target.get("subresource")) if word)
                 counted[what] += 1
         return counted
+
+
+def refused(requests: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The requests for objects that were forbidden."""
+    return [
+        f"{request['verb']} {request['requestURI']}"
+        for request in requests
+        if request["responseStatus"]["code"] == 403 and "objectRef" in request
+    ]
+
+
+def used(requests: Iterable[Mapping[str, Any]], named: Collection[str]) -> set[tuple[str, str, str]]:
+    """The permissions that granted requests made use of: group, resource, verb.
+
+    Args:
+        requests: of one account.
+        named: resources that roles allow by name only; theirs is added after a slash.
+    """
+    found = set()
+    for request in requests:
+        target = request.get("objectRef")
+        if target is None or not 200 <= request["responseStatus"]["code"] < 400:
+            continue
+        resource = "/".join(word for word in (target["resource"], target.get("subresource")) if word)
+        if resource in named and request["verb"] != "create":
+            resource = f"{resource}/{target['name']}"
+        found.add((target.get("apiGroup", ""), resource, request["verb"]))
+    return found

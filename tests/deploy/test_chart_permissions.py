@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
 from tests.deploy.kustomize import DEPLOY
-from tests.deploy.roles import by_scope
+from tests.deploy.roles import Permission, by_scope
 from tests.helm import NAMESPACE, Helm, Object, install, is_hook
 
-from imagecache_benchmarks.audit import AuditLog
+from imagecache_benchmarks.audit import AuditLog, refused, used
 from imagecache_controlplane import ControlPlane, Programs
 from imagecache_playground.cluster import Cluster
+from imagecache_playground.operator_process import Operator, operator_settings
 from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import Surroundings
 
@@ -26,14 +29,6 @@ class Watched:
 
     cluster: Cluster
     audit: AuditLog
-
-    def refused(self) -> list[str]:
-        """What the operator was not allowed to do since the last look."""
-        return [
-            f"{request['verb']} {request['requestURI']}"
-            for request in self.audit.requests()
-            if request["responseStatus"]["code"] in {401, 403}
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +56,76 @@ def test_the_roles_are_enough(
         world.wait_gone(name)
     assert [cache["name"] for cache in world.cloud.caches().values()] == ["bound"]
     wait_for(lambda: world.cluster.events(world.namespace, "web"), what="Events", seconds=10)
-    assert watched.refused() == []
+    assert refused(watched.audit.requests()) == []
     assert may_list(watched.cluster, "imagecaches", namespace_name)
     assert may_list(watched.cluster, "imagecaches", "default") is not limited
+
+
+NAMED = ("configmaps", "leases", "customresourcedefinitions")
+
+
+@pytest.mark.parametrize("secrets", [False, True], ids=["own credentials", "namespaced credentials"])
+def test_every_permission_is_used(
+    surroundings: Callable[..., Surroundings], helm: Helm, programs: Programs, tmp_path: Path, secrets: bool
+) -> None:
+    """The audit log of one life of two replicas has all that the roles allow, and nothing else."""
+    log = AuditLog(tmp_path / "audit.log")
+    values = {"namespacedCredentials": secrets}
+    allowed = set().union(*operators(helm.template(values)).values())
+    with ControlPlane(programs, audit_log=log.path) as plane:
+        cluster = Cluster(plane)
+        install(helm, cluster, values=values)
+        seen = live(
+            surroundings(cluster, {"timing": {"create_seconds": 0.5, "delete_seconds": 0.5}}), log, secrets, allowed
+        )
+    assert seen == allowed
+
+
+def live(world: Surroundings, log: AuditLog, secrets: bool, allowed: set[Permission]) -> set[Permission]:
+    """One life of two replicas, with all that the operator does in a cluster; returns what it made use of."""
+    settings = {
+        "IMAGECACHE_LEADER_ELECTION": "true",
+        "IMAGECACHE_LEASE_NAMESPACE": NAMESPACE,
+        "IMAGECACHE_NAMESPACES": "",
+        "IMAGECACHE_NAMESPACED_CREDENTIALS": str(secrets).lower(),
+    }
+    world.operator(**settings)
+    standby = Operator(
+        world.kubeconfig,
+        operator_settings(world.cloud.endpoint, **settings),
+        world.directory / "standby.log",
+        wait=False,
+    )
+    with standby:
+        world.cluster.create(world.namespace, "web", images=["nginx:1.27"], build={"clusterID": "c271e39f"})
+        world.bind("stays", spec={"deletionPolicy": "Retain"})
+        for name in ("web", "stays"):
+            world.wait_reason("Available", name=name)
+        seen: set[Permission] = set()
+        count = itertools.count()
+
+        def conflicts() -> bool:
+            """Somebody else writes at the same time, until the operator has had to look again."""
+            for _ in range(5):
+                world.annotate("web", f"now-{next(count)}")
+                labels = {"metadata": {"labels": {"count": str(next(count))}}}
+                world.cluster.patch(world.namespace, "web", labels)
+            seen.update(used(log.requests(), NAMED))
+            return ("cce.huaweicloud.com", "imagecaches", "get") in seen
+
+        wait_for(conflicts, what="a conflict", seconds=60)
+        for name in ("web", "stays"):
+            world.delete(name)
+            world.wait_gone(name)
+
+        def all_used() -> bool:
+            seen.update(used(log.requests(), NAMED))
+            return seen >= allowed
+
+        # A watch is told to the audit log when it ends.
+        standby.program.stop()
+        wait_for(all_used, what="all is used", seconds=20, stand=lambda: allowed - seen)
+    return seen
 
 
 def may_list(cluster: Cluster, resource: str, namespace: str) -> bool:
