@@ -124,7 +124,20 @@ class ControlPlane:
         self._processes.send("kube-apiserver", signal.SIGCONT)
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """Send one request as the administrator; give the parsed JSON, or the text where it is none."""
+        """Send one request as the administrator; give the parsed JSON, or the text where it is none.
+
+        A server that has just started answers 429 for a kind whose storage is not ready; such a request is repeated.
+        """
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                return self._request(method, path, body, content_type)
+            except ApiError as refusal:
+                if refusal.status != 429 or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+
+    def _request(self, method: str, path: str, body: Any, content_type: str) -> Any:
         data = None if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.admin_token}", "Accept": "application/json"}
         if data is not None:

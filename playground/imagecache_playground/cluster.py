@@ -38,6 +38,11 @@ class Cluster:
         self.kubectl("apply", "--server-side", "-k", str(BASE))
         self.wait_served()
 
+    def install_definition(self) -> None:
+        """Apply the CRD alone."""
+        self.kubectl("apply", "--server-side", "-k", str(CRDS))
+        self.wait_served()
+
     def wait_served(self) -> None:
         """Wait until the API server serves ImageCaches."""
         wait_for(self._established, what="the CRD is served", seconds=30)

@@ -75,7 +75,7 @@ async def test_one_identity_over_all_renewals(
     cache_id = cloud.seed("a")
     for hour in range(24):
         replace_token(token_file, cloud, f"token-{hour}")
-        cloud.clock.advance(HOUR)
+        cloud.clock.advance(1.1 * HOUR)
         assert isinstance(await session.client.get(cache_id), Cache)
     assert sessions.version() == version
     assert issued(cloud) == 25
@@ -91,7 +91,7 @@ async def test_sessions_of_all_projects_share_the_keys(
     sessions = sessions_by(OIDC, http, cloud, token_file)
     for placement in (HERE, Placement(REGION, "f" * 32), HERE):
         await opened(sessions, placement)
-    cloud.clock.advance(HOUR)
+    cloud.clock.advance(1.1 * HOUR)
     for placement in (HERE, Placement(REGION, "f" * 32)):
         await opened(sessions, placement)
     assert issued(cloud) == 2
@@ -152,7 +152,7 @@ async def test_missing_keys_close_no_gate(
     session, version = await opened(sessions), sessions.version()
     cache_id = cloud.seed("a")
     cloud.set(agencies={URN: {"tokens": ["next"]}})
-    cloud.clock.advance(HOUR)
+    cloud.clock.advance(1.1 * HOUR)
     for _ in range(3):
         trouble = await listed(session)
         assert isinstance(trouble, Trouble)
@@ -208,7 +208,7 @@ async def test_another_association_is_another_identity(
     assert isinstance(await session.client.get("c271e39e-1a6e-4d3d-8fa8-2a36329c68d2"), NotThere)
     version = sessions.version()
     cloud.set(agencies={URN: {"association_id": "another-one"}})
-    cloud.clock.advance(HOUR)
+    cloud.clock.advance(1.1 * HOUR)
     trouble = await listed(session)
     assert isinstance(trouble, Trouble)
     assert trouble.kind is TroubleKind.CLOUD_UNAVAILABLE

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from tests.deploy.kustomize import DEPLOY, Object, render
 
+from imagecache_operator import settings_values
+
 RETAINED = "imagecache-retained"
 
 
@@ -36,3 +38,10 @@ def overlay(tmp_path: Path) -> Callable[..., list[Object]]:
         return render(tmp_path)
 
     return rendered
+
+
+@pytest.fixture(autouse=True)
+def _in_the_operators_namespace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Settings that are read here are those of a pod, which knows its namespace from its service account."""
+    (tmp_path / "namespace").write_text("imagecache-system", encoding="utf-8")
+    monkeypatch.setattr(settings_values, "_POD_NAMESPACE", tmp_path / "namespace")

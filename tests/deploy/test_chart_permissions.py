@@ -122,8 +122,7 @@ def live(world: Surroundings, log: AuditLog, secrets: bool, allowed: set[Permiss
             seen.update(used(log.requests(), NAMED))
             return seen >= allowed
 
-        # A watch is told to the audit log when it ends.
-        standby.program.stop()
+        # A watch is told to the audit log when it begins, and that is after the standby has read the Lease.
         wait_for(all_used, what="all is used", seconds=20, stand=lambda: allowed - seen)
     return seen
 

@@ -137,7 +137,7 @@ def test_the_definition_comes_back(surroundings: Callable[..., Surroundings], ow
     world.operator()
     world.wait_reason("Available")
     own_cluster.kubectl("delete", "crd", "imagecaches.cce.huaweicloud.com", "--timeout=60s")
-    own_cluster.install()
+    own_cluster.install_definition()
     cache_id = world.bind("again")
     world.wait_reason("Available", name="again", seconds=60)
     world.delete("again")
