@@ -12,10 +12,10 @@ BENCH_ARGS ?=
 CHAOS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench chaos generate lock clean
+.PHONY: help setup demo playground test image-test lint format bench chaos generate lock clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 setup: $(STAMP) ## the virtual environment, with exactly the versions that were tested
 
@@ -39,6 +39,9 @@ playground: $(STAMP) ## control plane, simulator and operator, left running for 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m imagecache_controlplane --programs-only >/dev/null
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+image-test: $(STAMP) ## the image built, measured, and run as a restricted pod; needs root, buildah and runc, about 4 minutes
+	@$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS) image
 
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
 	@$(BIN)/python -m imagecache_benchmarks $(BENCH_ARGS)
