@@ -41,7 +41,7 @@ test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 image-test: $(STAMP) ## the image built, measured, and run as a restricted pod; needs root, buildah and runc, about 4 minutes
-	@$(BIN)/python -m pytest -p no:cacheprovider $(PYTEST_ARGS) image
+	@$(BIN)/python -m pytest --timeout 1200 $(PYTEST_ARGS) image
 
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
 	@$(BIN)/python -m imagecache_benchmarks $(BENCH_ARGS)

@@ -94,8 +94,7 @@ def test_it_prints_the_crd_that_ships(built: Built, pod: Json, tmp_path: Path) -
     """Without network, credentials or a cluster."""
     status, said = _finished(tmp_path, Run(built.root, built.exported.image, pod, arguments=("crd",)))
     assert status == 0
-    (crd,) = CRDS.glob("*.yaml")
-    assert said == crd.read_text(encoding="utf-8")
+    assert said == (CRDS / "cce.huaweicloud.com_imagecaches.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
