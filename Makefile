@@ -49,11 +49,12 @@ bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/ben
 chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 9 minutes
 	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
 
-lint: $(STAMP) ## format, style, types, layers, generated files
+lint: $(STAMP) ## format, style, types, layers, workflows, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/zizmor --offline --quiet --no-progress .github
 	@$(BIN)/imagecache-operator crd | diff -u $(CRD) - || { echo "$(CRD) is out of date: run make generate" >&2; exit 1; }
 
 format: $(STAMP) ## format the code and mend what can be mended

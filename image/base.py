@@ -57,12 +57,8 @@ def named_base(dockerfile: Path) -> str:
 
 
 def find_base(buildah: Buildah, dockerfile: Path, say: Callable[[str], None]) -> Base:
-    """Pull the base, or make the stand-in, unless one of them is there already."""
+    """Pull the base, or make the stand-in."""
     reference = named_base(dockerfile)
-    if buildah.has(reference):
-        return Base(reference, real=True)
-    if buildah.has(STAND_IN):
-        return Base(STAND_IN, real=False)
     say(f"Pulling {reference.partition('@')[0]}")
     try:
         buildah.run("pull", "--quiet", reference, seconds=PULL_SECONDS)

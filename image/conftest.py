@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from image.container import Json, deployed_pod
 from imagecache_controlplane import ControlPlane, find_programs
 from imagecache_playground.cluster import BASE, REPOSITORY, Cluster
 
-PLACE = REPOSITORY / "build" / "image"
 TAG = "localhost/imagecache-operator:test"
 
 
@@ -25,10 +25,10 @@ TAG = "localhost/imagecache-operator:test"
 class Built:
     """The image."""
 
-    buildah: Buildah
     base: Base
-    base_layers: int
     exported: Exported
+    base_layers: int
+    """How many of its layers are the base's."""
     root: Path
     """Its files, unpacked."""
     again: Callable[[], Exported]
@@ -57,22 +57,29 @@ def epoch() -> int:
 @pytest.fixture(scope="session")
 def built(say: Callable[[str], None], epoch: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """Build it, with the base that can be had."""
-    buildah = Buildah(PLACE)
+    # Gone after the test: each step takes as much as the whole image.
+    with tempfile.TemporaryDirectory(prefix="imagecache-image-") as storage:
+        yield from _built(Buildah(Path(storage)), say, epoch, tmp_path_factory)
+
+
+def _built(
+    buildah: Buildah, say: Callable[[str], None], epoch: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Built]:
     try:
         base = find_base(buildah, REPOSITORY / "Dockerfile", say)
     except BaseError as missing:
         pytest.exit(str(missing), returncode=2)
     volumes = pip_settings(tmp_path_factory.mktemp("pip"))
 
-    def build(tag: str, *, cache: bool) -> Exported:
-        buildah.build(REPOSITORY, tag, base=base.reference, epoch=epoch, volumes=volumes, cache=cache)
+    def build(tag: str) -> Exported:
+        buildah.build(REPOSITORY, tag, base=base.reference, epoch=epoch, volumes=volumes)
         return buildah.export(tag, tmp_path_factory.mktemp("exported"))
 
-    say(f"Building the image on {base.reference.partition('@')[0]}, about two minutes the first time")
-    exported = build(TAG, cache=True)
+    say(f"Building the image on {base.reference.partition('@')[0]}, a minute or two")
+    exported = build(TAG)
     base_layers = len(buildah.export(base.reference, tmp_path_factory.mktemp("base")).layers())
     with buildah.root(TAG) as root:
-        yield Built(buildah, base, base_layers, exported, root, lambda: build(f"{TAG}-again", cache=False))
+        yield Built(base, exported, base_layers, root, lambda: build(f"{TAG}-again"))
 
 
 @pytest.fixture(scope="session")

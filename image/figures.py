@@ -17,17 +17,18 @@ def mb(size: int) -> str:
     return f"{size / MB:.1f} MB"
 
 
-def write(directory: Path, *, base: str, layers: Sequence[tuple[str, int]], starts: Mapping[str, float]) -> str:
+def write(directory: Path, *, base: str, layers: Mapping[str, Sequence[int]], starts: Mapping[str, float]) -> str:
     """Write both files; returns the table."""
     found: dict[str, Any] = {
         "machine": platform.machine(),
         "base": base,
-        "layers": [{"what": what, "compressed_bytes": size} for what, size in layers],
-        "compressed_bytes": sum(size for _, size in layers),
+        "compressed_bytes_of_layers": {whose: list(sizes) for whose, sizes in layers.items()},
+        "compressed_bytes": sum(map(sum, layers.values())),
         "start_seconds": {what: round(seconds, 2) for what, seconds in starts.items()},
     }
+    directory.mkdir(exist_ok=True)
     (directory / "image.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    rows = [("layer, compressed", base), *((what, mb(size)) for what, size in layers)]
+    rows = [("layer, compressed", base), *((whose, mb(size)) for whose, sizes in layers.items() for size in sizes)]
     rows += [("sum", mb(found["compressed_bytes"]))]
     rows += [(f"start until {what}", f"{seconds:.2f} s") for what, seconds in found["start_seconds"].items()]
     lines = [f"| {left} | {right} |" for left, right in rows]

@@ -38,7 +38,8 @@ def _names() -> set[str]:
     for path in _files("*"):
         parts = path.relative_to(ROOT).parts
         found |= {"/".join(parts[start:]) for start in range(len(parts))}
-    return found | {path.name for path in ROOT.iterdir()} | {".ci/run"}
+    hidden = {path.relative_to(ROOT).as_posix() for name in (".ci", ".github") for path in (ROOT / name).rglob("*")}
+    return found | {path.name for path in ROOT.iterdir()} | hidden
 
 
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in _files("*.md")]
