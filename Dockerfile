@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="imagecache-operator" \
       org.opencontainers.image.description="Kubernetes operator for image caches of Huawei Cloud CCE Autopilot" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Nothing is installed into this image any more. It gets no smaller by that, but scanners find nothing in there either.
-RUN python -m pip uninstall --yes --quiet pip setuptools wheel
+RUN python -m pip uninstall --yes --quiet pip setuptools wheel packaging
 COPY --from=build /opt/imagecache /opt/imagecache
 ENV PATH=/opt/imagecache/bin:$PATH
 # A number, so that Kubernetes can tell that it is not root.

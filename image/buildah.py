@@ -44,7 +44,7 @@ class Buildah:
     def build(self, context: Path, tag: str, *, base: str, epoch: int, volumes: Mapping[Path, str]) -> None:
         """Build the Dockerfile of a folder, its first FROM replaced by `base`, all times being `epoch`."""
         self.run(
-            *("build", "--isolation", "chroot", "--format", "oci", "--no-cache", "--pull-never", "--from", base),
+            *("build", "--isolation", "chroot", "--format", "oci", "--no-cache", "--pull=never", "--from", base),
             *("--timestamp", str(epoch), "--tag", tag),
             *(f"--volume={source}:{target}:ro" for source, target in volumes.items()),
             str(context),
@@ -58,7 +58,7 @@ class Buildah:
     @contextlib.contextmanager
     def root(self, image: str) -> Iterator[Path]:
         """The files of the image, unpacked, for as long as the context lasts."""
-        container = self.run("from", "--pull-never", image).strip()
+        container = self.run("from", "--pull=never", image).strip()
         try:
             yield Path(self.run("mount", container).strip())
         finally:
