@@ -207,7 +207,8 @@ def test_size_and_start_are_as_they_should_be(
                 _until(in_the_pod, container, path)
                 times.append(time.monotonic() - began)
     sizes = [path.stat().st_size for path in built.exported.layers()]
-    base, ours = sizes[: built.base_layers], sizes[built.base_layers :]
+    # buildah makes an empty layer of the settings that both stages share.
+    base, ours = sizes[: built.base_layers], [size for size in sizes[built.base_layers :] if size > 100]
     say(
         figures.write(
             REPOSITORY / "build",
