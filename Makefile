@@ -15,10 +15,10 @@ BENCH_ARGS ?=
 CHAOS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench chaos generate lock clean
+.PHONY: help setup demo playground test image-test lint format bench chaos generate lock clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 setup: $(STAMP) ## the virtual environment, with exactly the versions that were tested
 
@@ -44,17 +44,21 @@ test: $(STAMP) ## all tests
 	@$(BIN)/python -m imagecache_gotools >/dev/null
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
+image-test: $(STAMP) ## the image built, measured, and run as a restricted pod; needs root, buildah and runc, about 4 minutes
+	@$(BIN)/python -m pytest --timeout 1200 $(PYTEST_ARGS) image
+
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look
 	@$(BIN)/python -m imagecache_benchmarks $(BENCH_ARGS)
 
 chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 9 minutes
 	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
 
-lint: $(STAMP) ## format, style, types, layers, generated files
+lint: $(STAMP) ## format, style, types, layers, workflows, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/zizmor --offline --quiet --no-progress .github
 	@$(BIN)/imagecache-operator crd | diff -u $(CRD) - || { echo "$(CRD) is out of date: run make generate" >&2; exit 1; }
 	@for file in $(COPIED); do cmp $$file $(CHART)/files/$$(basename $$file) || { echo "Run make generate" >&2; exit 1; }; done
 

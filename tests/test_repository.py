@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE_ROOTS = ("operator", "simulator", "gotools", "controlplane", "playground", "benchmarks", "chaos", "tests")
+SOURCE_ROOTS = ("operator", "simulator", "gotools", "controlplane", "playground", "benchmarks", "chaos", "image", "tests")
 MADE_HERE = {".venv", ".git", "build", "dist", "node_modules", "__pycache__"}
 """Folders whose content is not the repository's."""
 
@@ -38,7 +38,8 @@ def _names() -> set[str]:
     for path in _files("*"):
         parts = path.relative_to(ROOT).parts
         found |= {"/".join(parts[start:]) for start in range(len(parts))}
-    return found | {path.name for path in ROOT.iterdir()} | {".ci/run"}
+    hidden = {path.relative_to(ROOT).as_posix() for name in (".ci", ".github") for path in (ROOT / name).rglob("*")}
+    return found | {path.name for path in ROOT.iterdir()} | hidden
 
 
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in _files("*.md")]
@@ -138,8 +139,8 @@ def test_files_that_are_named_are_there(document: str) -> None:
 def test_make_targets_that_are_named_are_there(document: str) -> None:
     """Each `make target`, as code or in a block of commands, has a rule."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"(?:`|^(?:\$ )?)make(?: [A-Z_]+=\S+)* ([a-z]+)", _read(document), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^(?:\$ )?)make(?: [A-Z_]+=\S+)* ([a-z-]+)", _read(document), re.MULTILINE))
     assert named - targets == set()
 
 
@@ -147,7 +148,7 @@ def test_every_target_has_a_line_of_help() -> None:
     """What can be called is told by make help, and has a rule."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
-    assert set(phony.split()) - set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)) == set()
+    assert set(phony.split()) - set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)) == set()
 
 
 def test_every_module_has_its_place_in_the_architecture() -> None:

@@ -85,6 +85,9 @@ class Watcher:
                 clusterwide=self._namespaces is None,
                 namespaces=list(self._namespaces or ()),
                 standalone=True,
+                # Of no use without peers; but kopf would make one of the user's name, and in a container a user is a
+                # number without a name.
+                identity="imagecache-operator",  # type: ignore[arg-type]  # the type for it is inside kopf
             )
             self._started()
             self.alive = True
