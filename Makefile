@@ -59,6 +59,7 @@ lint: $(STAMP) ## format, style, types, layers, workflows, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/zizmor --offline --quiet --no-progress .github
+	@$$($(BIN)/python -m imagecache_gotools actionlint)
 	@$(BIN)/imagecache-operator crd | diff -u $(CRD) - || { echo "$(CRD) is out of date: run make generate" >&2; exit 1; }
 	@for file in $(COPIED); do cmp $$file $(CHART)/files/$$(basename $$file) || { echo "Run make generate" >&2; exit 1; }; done
 

@@ -13,7 +13,17 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE_ROOTS = ("operator", "simulator", "gotools", "controlplane", "playground", "benchmarks", "chaos", "image", "tests")
+SOURCE_ROOTS = (
+    "operator",
+    "simulator",
+    "gotools",
+    "controlplane",
+    "playground",
+    "benchmarks",
+    "chaos",
+    "image",
+    "tests",
+)
 MADE_HERE = {".venv", ".git", "build", "dist", "node_modules", "__pycache__"}
 """Folders whose content is not the repository's."""
 

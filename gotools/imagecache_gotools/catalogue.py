@@ -76,6 +76,7 @@ CATALOGUE = (
         versioned="helm.sh/helm/v4",
         stamp="helm.sh/helm/v4/internal/version.version",
     ),
+    Module(name="actionlint", tools=("actionlint",), expected="20 s"),
     Module(
         name="prometheus",
         tools=("prometheus", "promtool"),
