@@ -17,7 +17,7 @@ from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.intent import ABSENCE_COUNTS_AFTER
 from imagecache_operator.observation import Awaited, Cache, Look, Observation, Present, Trouble, Unknown
 from imagecache_operator.placement import moved
-from imagecache_operator.store import Claim, Store, cache_id_of
+from imagecache_operator.store import Claim, Store
 from imagecache_operator.tracking import NEVER, Tracked
 
 
@@ -94,7 +94,7 @@ class Gatherer:
                 since_creation=tracked.since_creation(monotonic),
                 room=self._room(resource, tracked),
                 since_request=tracked.since_request(monotonic),
-                since_good_look=account.since_good_look(cache_id_of(resource)) if account is not None else 0.0,
+                since_good_look=account.since_good_look(resource.cache_id) if account is not None else 0.0,
                 waiting=monotonic - tracked.since,
                 reconcile_handled=asked is not None and (account is None or account.list_begun >= asked[1]),
             ),
@@ -110,7 +110,7 @@ class Gatherer:
         return found if isinstance(found, Verdict) else None
 
     def _observe(self, resource: ImageCache, tracked: Tracked) -> Observation:
-        account, cache_id, name = tracked.account, cache_id_of(resource), resource.cloud_name
+        account, cache_id, name = tracked.account, resource.cache_id, resource.cloud_name
         if account is None or (cache_id is None and name is None):
             return Awaited(Look.LIST)
         # Looks that began before our own last write to the cache was answered are not used.
@@ -130,7 +130,7 @@ class Gatherer:
 
     def _name_holder(self, resource: ImageCache, account: Account | None) -> Key | None:
         """Who holds the name that the object wants for a cache that it does not have yet."""
-        if not resource.creates or cache_id_of(resource) is not None:
+        if not resource.creates or resource.cache_id is not None:
             return None
         if account is None or account.identity is None or resource.cloud_name is None:
             return None
@@ -157,13 +157,13 @@ class Gatherer:
     def _room(self, resource: ImageCache, tracked: Tracked) -> Room:
         """Whether the location has room for a cache of the object, should it need one."""
         account, quota = tracked.account, tracked.quota
-        if account is None or quota is None or not resource.creates or cache_id_of(resource) is not None:
+        if account is None or quota is None or not resource.creates or resource.cache_id is not None:
             return Room()
         age = resource.created_at, resource.uid
         return quota.room_for(resource.key, age)
 
     def _other_holder(self, resource: ImageCache, observation: Observation, account: Account | None) -> Key | None:
-        cache_id = observation.cache.id if isinstance(observation, Present) else cache_id_of(resource)
+        cache_id = observation.cache.id if isinstance(observation, Present) else resource.cache_id
         if cache_id is None or account is None or account.identity is None:
             return None
         claim: Claim = (account.identity.location, cache_id)
@@ -179,7 +179,7 @@ class Gatherer:
             resource, tracked = self._store.get(key), self._tracked.get(key)
             if resource is None or tracked is None or resource.spec.observe_only or resource.let_go:
                 continue
-            if resource.creates and cache_id_of(resource) is None:
+            if resource.creates and resource.cache_id is None:
                 continue  # it wants the name, and takes no cache for its own because of it
             self.join(resource, tracked)
             if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
@@ -227,5 +227,5 @@ class Gatherer:
 
 def next_write(resource: ImageCache) -> Operation:
     """What the object would write to the cloud, if anything."""
-    has_cache = resource.deleting or not resource.creates or cache_id_of(resource) is not None
+    has_cache = resource.deleting or not resource.creates or resource.cache_id is not None
     return Operation.DELETE if has_cache else Operation.CREATE

@@ -87,6 +87,11 @@ class ImageCache:
         return self.spec.name or (self.key.name if self.creates else None)
 
     @property
+    def cache_id(self) -> str | None:
+        """The id of the cache that the object stands for, None while it is not known."""
+        return self.status.image_cache_id or self.spec.image_cache_id
+
+    @property
     def recreate_pending(self) -> bool:
         """Whether a person has asked for the cache to be built anew, and it was not done yet."""
         return self.recreate_requested not in {None, self.status.last_handled_recreate_at}

@@ -156,7 +156,7 @@ def absent(resource: ImageCache, now: datetime) -> Verdict:
     status, spec = resource.status, resource.spec
     if status.expires_at is not None and status.expires_at <= now:
         return Verdict(Reason.EXPIRED, "The cache's retention is over, and the cloud has deleted it.")
-    cache_id = status.image_cache_id or spec.image_cache_id
+    cache_id = resource.cache_id
     if cache_id is None:
         return Verdict(Reason.NOT_FOUND, f"There is no cache named {spec.name}; bind to one that exists.")
     if status.seen_by is None:
@@ -185,7 +185,7 @@ def unknown(resource: ImageCache, facts: Facts, now: datetime, policy: Policy, t
 
 def awaited(resource: ImageCache, facts: Facts, now: datetime, look: Look) -> Decision:
     """Wait for a look; a status that was shown before stays."""
-    cache_id = resource.status.image_cache_id or resource.spec.image_cache_id
+    cache_id = resource.cache_id
     action: Action = Confirm(cache_id) if look is Look.GET and cache_id is not None else Nothing()
     if resource.status.condition(READY) is not None:
         return Decision(action, resource.status, in_motion=True)

@@ -19,7 +19,7 @@ from imagecache_operator.gathering import Gatherer
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.ledger import Ledger
 from imagecache_operator.looks import Change
-from imagecache_operator.store import Store, cache_id_of
+from imagecache_operator.store import Store
 from imagecache_operator.tracking import Tracked
 from imagecache_operator.turns import Turns
 from imagecache_operator.vitals import Echo
@@ -85,7 +85,7 @@ class Objects:
         self.queue.forget(key)
         self.turns.forget(key)
         if tracked is not None:
-            cache_id = cache_id_of(known)
+            cache_id = known.cache_id
             if tracked.account is not None and cache_id is not None and not self.store.concerned([cache_id], []):
                 tracked.account.forget(cache_id)
             self.gatherer.leave(key, tracked)
@@ -96,7 +96,7 @@ class Objects:
                 extra={"object": str(key), "cache_id": known.status.image_cache_id},
             )
             why = "The object vanished although the operator's finalizer held it."
-            self._ledger.note(known, why, cache_id_of(known))
+            self._ledger.note(known, why, known.cache_id)
         self._wake_rivals(known)
 
     def vanished(self, body: dict[str, Any]) -> None:
@@ -216,7 +216,7 @@ class Objects:
             tracked.quota.doubt(key)
 
     def _wake_rivals(self, resource: ImageCache) -> None:
-        cache_id = cache_id_of(resource)
+        cache_id = resource.cache_id
         names = {resource.status.name, resource.cloud_name} - {None}
         for key in self.store.concerned([cache_id] if cache_id else [], [name for name in names if name]):
             if key != resource.key:

@@ -43,7 +43,6 @@ from imagecache_operator.objects import Objects
 from imagecache_operator.observation import Awaited, Look, Present, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
 from imagecache_operator.status import ImageCacheStatus
-from imagecache_operator.store import cache_id_of
 from imagecache_operator.tracking import Tracked
 from imagecache_operator.turns import Turns
 from imagecache_operator.workqueue import WorkQueue
@@ -291,7 +290,7 @@ class Reconciler:
             finally:
                 view.tracked.releasing = False
         self._events.post(resource, release.note)
-        proven = view.tracked.account.proven_at(cache_id_of(resource)) if view.tracked.account is not None else None
+        proven = view.tracked.account.proven_at(resource.cache_id) if view.tracked.account is not None else None
         lag = None if proven is None else self._clock.monotonic() - proven
         assert resource.deleted_at is not None
         if release.outcome is Outcome.RETAINED:
@@ -301,7 +300,7 @@ class Reconciler:
             release.note.message,
             extra={
                 "object": str(resource.key),
-                "cache_id": cache_id_of(resource),
+                "cache_id": resource.cache_id,
                 "reason": release.outcome.value,
             },
         )

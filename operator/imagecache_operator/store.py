@@ -18,11 +18,6 @@ Claim = tuple[Location, str]
 _Entry = TypeVar("_Entry")
 
 
-def cache_id_of(resource: ImageCache) -> str | None:
-    """The id of the cache that the object stands for, None while it is not known."""
-    return resource.status.image_cache_id or resource.spec.image_cache_id
-
-
 def claim_of(resource: ImageCache) -> Claim | None:
     """Which cache the object may hold: one that it manages and has seen."""
     status = resource.status
@@ -148,7 +143,7 @@ class Store:
     def _index(self, resource: ImageCache) -> None:
         if (claim := claim_of(resource)) is not None:
             self._claims[claim].add(resource.key)
-        if (cache_id := cache_id_of(resource)) is not None:
+        if (cache_id := resource.cache_id) is not None:
             self._by_id[cache_id].add(resource.key)
         elif resource.cloud_name is not None:
             self._by_name[resource.cloud_name].add(resource.key)
@@ -158,7 +153,7 @@ class Store:
     def _unindex(self, resource: ImageCache) -> None:
         if (claim := claim_of(resource)) is not None:
             _discard(self._claims, claim, resource.key)
-        if (cache_id := cache_id_of(resource)) is not None:
+        if (cache_id := resource.cache_id) is not None:
             _discard(self._by_id, cache_id, resource.key)
         elif resource.cloud_name is not None:
             _discard(self._by_name, resource.cloud_name, resource.key)

@@ -33,7 +33,6 @@ from imagecache_operator.looks import Got, Looks
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.observation import Cache, CacheStatus, Observation
 from imagecache_operator.placement import Defaults
-from imagecache_operator.store import cache_id_of
 from imagecache_operator.tracking import Tracked
 
 TICK, LATE, STALE = 5.0, 60.0, 50.0
@@ -168,7 +167,7 @@ class Simulation:
 
     def observe(self, resource: ImageCache) -> Observation:
         """As the gatherer has it."""
-        tracked, cache_id = self.tracked, cache_id_of(resource)
+        tracked, cache_id = self.tracked, resource.cache_id
         answered = max(tracked.write_answered, tracked.posted_at)
         if cache_id is not None:
             return self.looks.observe(cache_id, not_before=answered, proof_after=tracked.since)

@@ -10,7 +10,7 @@ from tests.decision.builders import CREATED, ELSEWHERE, HERE, ID, STRANGER, US, 
 
 from imagecache_operator.identity import Identity
 from imagecache_operator.imagecache import ImageCache, Key
-from imagecache_operator.store import Claim, Store, cache_id_of, claim_of
+from imagecache_operator.store import Claim, Store, claim_of
 
 CLAIM: Claim = (HERE, ID)
 OTHER_ID = "d271e39e-1a6e-4d3d-8fa8-2a36329c68d2"
@@ -195,7 +195,7 @@ def test_an_object_that_is_gone_concerns_nobody() -> None:
 )
 def test_who_may_hold_what(one: ImageCache, cache_id: str | None, claim: Claim | None) -> None:
     """A sighting confirms the id; only a manager may hold."""
-    assert cache_id_of(one) == cache_id
+    assert one.cache_id == cache_id
     assert claim_of(one) == claim
 
 

@@ -13,7 +13,7 @@ from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import Cache
 from imagecache_operator.placement import Placement
-from imagecache_operator.store import Store, cache_id_of
+from imagecache_operator.store import Store
 
 PlaceOf = Callable[[ImageCache], Placement | None]
 """Where an object's cache would be, None when the credentials of the list are not the object's."""
@@ -65,7 +65,7 @@ def _holding(cache: Cache, location: Location, store: Store, place_of: PlaceOf) 
 
 
 def _means(resource: ImageCache, cache: Cache, location: Location, place_of: PlaceOf) -> bool:
-    cache_id = cache_id_of(resource)
+    cache_id = resource.cache_id
     if (cache_id or resource.cloud_name) not in {cache.id, cache.name}:
         return False
     if resource.status.seen_by is not None:

@@ -21,7 +21,6 @@ from imagecache_operator.ledger import CONFIG_MAP, Ledger
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.patches import finalizer_removed
 from imagecache_operator.settings import Settings
-from imagecache_operator.store import cache_id_of
 
 ATTEMPTS = 5
 """How often an object or the ledger is tried again after a conflict, which means that somebody was quicker."""
@@ -211,7 +210,7 @@ class Releaser:
             _say(f"{key}: released; {what_stays(resource)}")
             self._released.append(resource)
             if may_stay(resource):
-                self._ledger.note(resource, WHY, cache_id_of(resource))
+                self._ledger.note(resource, WHY, resource.cache_id)
                 # At once: whoever ends this command half-way shall find what it has done.
                 await self._ledger.flush(LEDGER_SECONDS)
             return
@@ -251,12 +250,12 @@ class Releaser:
 def may_stay(resource: ImageCache) -> bool:
     """Whether there is, or may be, a cache of the object in the cloud."""
     creation = resource.status.creation
-    return cache_id_of(resource) is not None or (creation is not None and creation.open)
+    return resource.cache_id is not None or (creation is not None and creation.open)
 
 
 def what_stays(resource: ImageCache) -> str:
     """What of the object is left in the cloud."""
-    cache_id, seen_by = cache_id_of(resource), resource.status.seen_by
+    cache_id, seen_by = resource.cache_id, resource.status.seen_by
     where = f"{seen_by.region}/{seen_by.project_id}" if seen_by is not None else resource.spec.region
     inside = f" in {where}" if where else ""
     name = resource.status.name or resource.cloud_name
