@@ -25,16 +25,16 @@ def find_tool(name: str, _: object) -> Path:
 @pytest.fixture(scope="session")
 def programs(request: pytest.FixtureRequest) -> Programs:
     """The control plane's programs; finding them may take minutes the first time."""
-    return find_programs(_teller(request))
+    return find_programs(teller(request))
 
 
 @pytest.fixture(scope="session")
 def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """The real helm, without a cluster; it is built the first time, which may take minutes."""
-    return Helm(find_tool("helm", _teller(request)), tmp_path_factory.mktemp("helm"))
+    return Helm(find_tool("helm", teller(request)), tmp_path_factory.mktemp("helm"))
 
 
-def _teller(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def teller(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Shows what a long step does, past pytest's capture."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 

@@ -35,6 +35,8 @@ FORMS: dict[str, Object] = {
     "release at uninstall in some namespaces": {"uninstall": {"release": True}, "namespaces": ["team-a"]},
     "no metrics": {"metrics": {"enabled": False}},
     "service monitor": {"serviceMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}}},
+    "alerts": {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "dashboard": {"dashboard": {"enabled": True, "annotations": {"grafana_folder": "Operators"}}},
     "network policy": {
         "networkPolicy": {
             "enabled": True,
