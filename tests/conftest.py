@@ -13,28 +13,36 @@ import pytest
 from tests.helm import Helm, install
 
 from imagecache_controlplane import ControlPlane, Programs, find_programs
+from imagecache_gotools import find_tool
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
-
-
-def find_tool(name: str, _: object) -> Path:
-    """Until the package imagecache_gotools is there."""
-    return next((Path.home() / ".cache/imagecache-operator/tools").glob(f"{name}-*/{name}"))
 
 
 @pytest.fixture(scope="session")
 def programs(request: pytest.FixtureRequest) -> Programs:
     """The control plane's programs; finding them may take minutes the first time."""
-    return find_programs(teller(request))
+    return find_programs(_teller(request))
 
 
 @pytest.fixture(scope="session")
 def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """The real helm, without a cluster; it is built the first time, which may take minutes."""
-    return Helm(find_tool("helm", teller(request)), tmp_path_factory.mktemp("helm"))
+    return Helm(find_tool("helm", _teller(request)), tmp_path_factory.mktemp("helm"))
 
 
-def teller(request: pytest.FixtureRequest) -> Callable[[str], None]:
+@pytest.fixture(scope="session")
+def promtool(request: pytest.FixtureRequest) -> Path:
+    """Prometheus's tool that checks rules, and tests them on made-up series."""
+    return find_tool("promtool", _teller(request))
+
+
+@pytest.fixture(scope="session")
+def prometheus(request: pytest.FixtureRequest) -> Path:
+    """The Prometheus server."""
+    return find_tool("prometheus", _teller(request))
+
+
+def _teller(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Shows what a long step does, past pytest's capture."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -150,6 +150,12 @@ def test_its_pods_are_fit_for_a_restricted_namespace(prepared: Cluster, helm: He
 def test_each_overlay_is_accepted(prepared: Cluster, overlay: str) -> None:
     """Every document that `kubectl kustomize` makes of it is taken as it is."""
     documents = render(DEPLOY / "kustomize" / "overlays" / overlay)
+    assert dry_run(prepared, documents) == len(documents)
+
+
+def test_the_monitoring_component_is_accepted(prepared: Cluster, overlay: Callable[..., list[Object]]) -> None:
+    """The base with it, as `kubectl kustomize` renders it."""
+    documents = overlay("monitoring")
     assert dry_run(prepared, documents) == len(documents)
 
 
