@@ -120,7 +120,7 @@ class WorkQueue:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
             requeue_after = min(BACKOFF_FIRST * 2 ** min(failures, 20), BACKOFF_MAX) * random.uniform(0.8, 1.0)  # noqa: S311 (jitter)
-            logger.exception(
+            logger.error(  # noqa: TRY400 (exc_info below)
                 "Reconciling failed; again in %.1f s: %s",
                 requeue_after,
                 error,
