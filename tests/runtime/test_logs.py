@@ -217,7 +217,7 @@ def lines(caplog: pytest.LogCaptureFixture, start: str) -> list[dict[str, Any]]:
 def test_the_document_has_each_field() -> None:
     """docs/monitoring.md tells of the fields, in their order, and of no others."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
-    table = page.partition("## Logs")[2].partition("\n## ")[0]
+    table = page.partition("## Logs")[2].partition("\n###")[0]
     rows = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
     assert rows == ["time", "level", "logger", "message", *FIELDS, "exception"]
 
