@@ -299,6 +299,8 @@ class Reconciler:
 
     async def _release(self, view: View, release: Release) -> None:
         resource = view.resource
+        # Asked now, because what was looked up for an object goes with it, and the watch may tell of its end first.
+        proven = view.tracked.account.proven_at(cache_id_of(resource)) if view.tracked.account is not None else None
         body: dict[str, Any] = {}
         if not view.tracked.ghost:
             # The watch may tell of the object's end before the answer to the patch does.
@@ -307,7 +309,6 @@ class Reconciler:
                 body = await self._kubernetes.patch_object(resource.key, finalizer_removed(resource))
             finally:
                 view.tracked.releasing = False
-        proven = view.tracked.account.proven_at(cache_id_of(resource)) if view.tracked.account is not None else None
         lag = None if proven is None else self._clock.monotonic() - proven
         assert resource.deleted_at is not None
         if release.outcome is Outcome.RETAINED:
