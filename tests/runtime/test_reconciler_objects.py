@@ -158,7 +158,7 @@ async def test_no_delete_from_memory_for_any_other_object(kit: Kit, changes: dic
 
 
 async def test_a_release_that_the_watch_tells_first_is_measured(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The end of the object may come before the answer to the patch; the lag after the proof is counted all the same."""
+    """The object's end may come before the answer to the patch; the lag after the proof is counted all the same."""
     await kit.started_deletion()
     patch = kit.kubernetes.patch_object
 
