@@ -9,7 +9,11 @@ PROJECTS := . simulator gotools controlplane playground benchmarks chaos
 CRD := crds/cce.huaweicloud.com_imagecaches.yaml
 # helm takes nothing from outside of a chart's folder, so the chart has copies of these.
 CHART := deploy/helm/imagecache-operator
-COPIED := $(CRD) deploy/kustomize/components/finalizer-policy/policy.yaml
+COPIED := $(CRD) deploy/kustomize/components/finalizer-policy/policy.yaml \
+  deploy/monitoring/alerts.yaml deploy/monitoring/dashboard.json
+# The alerts as an object of the Prometheus operator, for kustomize: its own head, then alerts.yaml.
+RULE := deploy/monitoring/prometheus-rule.yaml
+MAKE_RULE := { sed '/^spec:/q' $(RULE); sed 's/^./  &/' deploy/monitoring/alerts.yaml; }
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
@@ -61,6 +65,7 @@ lint: $(STAMP) ## format, style, types, layers, workflows, generated files
 	@$(BIN)/zizmor --offline --quiet --no-progress .github
 	@$$($(BIN)/python -m imagecache_gotools actionlint)
 	@$(BIN)/imagecache-operator crd | diff -u $(CRD) - || { echo "$(CRD) is out of date: run make generate" >&2; exit 1; }
+	@$(MAKE_RULE) | cmp - $(RULE) || { echo "Run make generate" >&2; exit 1; }
 	@for file in $(COPIED); do cmp $$file $(CHART)/files/$$(basename $$file) || { echo "Run make generate" >&2; exit 1; }; done
 
 format: $(STAMP) ## format the code and mend what can be mended
@@ -69,6 +74,7 @@ format: $(STAMP) ## format the code and mend what can be mended
 generate: $(STAMP) ## the files that are made from code
 	@$(BIN)/imagecache-operator crd > $(CRD)
 	@cp $(COPIED) $(CHART)/files
+	@$(MAKE_RULE) > $(RULE).new && mv $(RULE).new $(RULE)
 
 lock: $(STAMP) ## the newest versions that pyproject.toml allows, locked
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

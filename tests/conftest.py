@@ -30,6 +30,18 @@ def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Helm(find_tool("helm", _teller(request)), tmp_path_factory.mktemp("helm"))
 
 
+@pytest.fixture(scope="session")
+def promtool(request: pytest.FixtureRequest) -> Path:
+    """Prometheus's tool that checks rules, and tests them on made-up series."""
+    return find_tool("promtool", _teller(request))
+
+
+@pytest.fixture(scope="session")
+def prometheus(request: pytest.FixtureRequest) -> Path:
+    """The Prometheus server."""
+    return find_tool("prometheus", _teller(request))
+
+
 def _teller(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Shows what a long step does, past pytest's capture."""
     capture = request.config.pluginmanager.getplugin("capturemanager")

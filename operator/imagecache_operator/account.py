@@ -320,6 +320,10 @@ class Account:
         return session.identity.account_id is None and self._clock.monotonic() - self._opened > ACCOUNT_RETRY
 
     def _failed(self, trouble: Trouble, begun: float) -> None:
+        former = self._looks.trouble
+        if former is None or former.trouble.kind is not trouble.kind:
+            about = {"account": self.label, "reason": trouble.kind.value, "detail": trouble.message}
+            logger.warning("Looking at the cloud fails", extra=about)
         change = self._looks.failed(trouble, begun)
         self._ended(begun)
         self._on_look(self, change)
@@ -327,6 +331,8 @@ class Account:
     def _listed(self, caches: tuple[Cache, ...], begun: float, identity: Identity) -> None:
         if self._looks.listed_at > float("-inf"):
             self._phase = 1.0
+        if self._looks.trouble is not None:
+            logger.info("Looking at the cloud works again", extra={"account": self.label})
         change = self._looks.listed(caches, begun, identity, fresh=self._reopened)
         self._reopened = False
         self._ended(begun)

@@ -103,7 +103,7 @@ class CloudCalls:
                     self._not_done(tracked, answer.trouble, account, limiter, Operation.DELETE)
                 else:
                     tracked.failures = 0
-                self._ended(key, tracked, account, "DELETE", answer, cache_id=cache_id)
+                self._ended(key, tracked, account, "DELETE", answer, cache_id)
 
         tracked.deleting = self._spawn(call(), f"delete {key}")
 
@@ -140,7 +140,7 @@ class CloudCalls:
                 tracked.creating = None
                 tracked.created_answer = answer
                 self._not_created(tracked, desired, answer, account, limiter, quota)
-                self._ended(key, tracked, account, "POST", answer, reason=desired.name)
+                self._ended(key, tracked, account, "POST", answer, getattr(answer, "cache_id", None))
 
         tracked.creating = self._spawn(call(), f"create {key}")
 
@@ -233,10 +233,11 @@ class CloudCalls:
         account: Account,
         verb: str,
         answer: DeleteAnswer | CreateAnswer | None,
-        **about: str,
+        cache_id: str | None,
     ) -> None:
         """A write has ended: tell it, and have it looked at what came of it."""
-        logger.info("%s: %s", verb, type(answer).__name__, extra={"object": str(key), **about, **_about(answer)})
+        about = {"object": str(key), "cache_id": cache_id, "account": account.label}
+        logger.info("%s: %s", verb, type(answer).__name__, extra={**about, **_about(answer)})
         if tracked.account is account:
             account.set_moving(key, True)
         self._wake(key)
@@ -282,4 +283,6 @@ def _reached_the_cloud(answer: DeleteAnswer | CreateAnswer | None) -> bool:
 def _about(answer: DeleteAnswer | CreateAnswer | None) -> dict[str, str]:
     """What a log line tells of an answer."""
     found = {"request_id": getattr(answer, "request_id", None), "detail": getattr(answer, "message", None)}
+    if isinstance(answer, NotDone):
+        found |= {"reason": answer.trouble.kind.value, "detail": answer.trouble.message}
     return {name: value for name, value in found.items() if value}

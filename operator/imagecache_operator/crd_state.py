@@ -21,6 +21,7 @@ class CrdReader:
         self._lock = asyncio.Lock()
         self._begun = float("-inf")
         self._state = Crd.UNREAD
+        self._complaint = ""
 
     async def read(self, since: float) -> Crd:
         """What a GET that began after `since` (monotonic seconds) says; one answer serves all who wait for it."""
@@ -39,6 +40,9 @@ class CrdReader:
         except NotFoundError:
             return Crd.DELETING  # it has gone already
         except KubernetesError as error:
-            logger.warning("The CustomResourceDefinition cannot be read; deletions wait: %s", error)
+            if str(error) != self._complaint:
+                logger.warning("The CustomResourceDefinition cannot be read; deletions wait: %s", error)
+            self._complaint = str(error)
             return Crd.UNREADABLE
+        self._complaint = ""
         return Crd.DELETING if (crd.get("metadata") or {}).get("deletionTimestamp") else Crd.ALIVE

@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-_EXTRAS = ("object", "cache_id", "account", "request_id", "reason", "detail")
-"""The fields that our own log calls add."""
+FIELDS = ("object", "cache_id", "account", "request_id", "reason", "outcome", "detail")
+"""The fields that our own log calls add; docs/monitoring.md tells what each means."""
 
 _NOISY = ("httpx", "httpcore", "aiohttp", "asyncio", "kopf", "kubernetes")
 """Libraries that are heard from `warning` on, unless the level is `debug`."""
+
+_KOPF_RETRIES = re.compile(r"Request attempt #(\d+)(?:/\d+)? failed; will retry")
+_RETRIES_TOLD = 3, 60
+"""Which attempts in a row are told of: the so-manyth, and each that this divides; kopf makes one a second."""
 
 
 def set_up_logging(*, as_json: bool, level: str, stream: TextIO = sys.stderr) -> None:
     """Send all logs to the stream; `level` is `debug`, `info`, `warning` or `error`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    handler.addFilter(_Retries(logging.getLevelName(level.upper())))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel("ERROR" if level == "error" else "NOTSET" if level == "debug" else "WARNING")
 
 
+class _Retries(logging.Filter):
+    """kopf calls each attempt of a request that it makes again an error.
+
+    One that succeeds the next second is none, so the first attempts are not told at all. One that goes on for long,
+    such as when the operator's role was taken away, is told as a warning, about once a minute. What else kopf calls an
+    error stays one.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See `logging.Filter`."""
+        found = _KOPF_RETRIES.match(record.getMessage()) if record.name.startswith("kopf") else None
+        if found is None:
+            return True
+        number, (first, every) = int(found[1]), _RETRIES_TOLD
+        told = number == first or number % every == 0
+        record.levelno = logging.WARNING if told else logging.DEBUG
+        record.levelname = logging.getLevelName(record.levelno)
+        return record.levelno >= self._level
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    found = {name: getattr(record, name, None) for name in _EXTRAS}
+    found = {name: getattr(record, name, None) for name in FIELDS}
     return {name: value for name, value in found.items() if value is not None}
 
 

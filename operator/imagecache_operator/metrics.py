@@ -9,7 +9,7 @@ from collections import Counter as Count
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -39,6 +39,11 @@ _OPERATIONS = {
 _DELETION_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, float("inf"))
 _LAG_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, float("inf"))
 
+RESULTS = ("success", "conflict", "error")
+"""How a pass over an object may end."""
+
+# Else each counter and histogram would have a second series, with the time when it began.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
 
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
 
@@ -66,17 +71,20 @@ class Metrics(Collector):
             f"{PREFIX}_cloud_requests", "Requests to the cloud.", ["account", "operation", "code"], registry=registry
         )
         self._request_duration = Histogram(
-            f"{PREFIX}_cloud_request_duration_seconds", "Requests to the cloud.", ["operation"], registry=registry
+            f"{PREFIX}_cloud_request_duration_seconds", "Time of a request.", ["operation"], registry=registry
         )
         self._state: _State | None = None
         self._leading: Callable[[], bool] = lambda: True
         registry.register(self)
         self._passes = Counter(f"{PREFIX}_reconcile", "Passes over an object.", ["result"], registry=registry)
         self._pass_duration = Histogram(
-            f"{PREFIX}_reconcile_duration_seconds", "Passes over an object.", registry=registry
+            f"{PREFIX}_reconcile_duration_seconds", "Time of a pass over an object.", registry=registry
         )
+        # A counter that begins at 1 has not risen, for Prometheus: the first error would be missed.
         for outcome in Outcome:
             self._released.labels(outcome.value)
+        for result in RESULTS:
+            self._passes.labels(result)
 
     def released(self, outcome: Outcome, duration: float, lag: float | None) -> None:
         """An object was let go; both times in seconds, `lag` None when nothing had to be proven."""
@@ -92,7 +100,7 @@ class Metrics(Collector):
         self._request_duration.labels(name).observe(seconds)
 
     def pass_done(self, result: str, seconds: float) -> None:
-        """A pass over an object ended; `result` is `success`, `conflict` or `error`."""
+        """A pass over an object ended; `result` is one of `RESULTS`."""
         self._passes.labels(result).inc()
         self._pass_duration.observe(seconds)
 
@@ -155,19 +163,22 @@ class _State:
         waiting = GaugeMetricFamily(
             f"{PREFIX}_cloud_writes_waiting", "Objects that wait for a write slot.", labels=["account"]
         )
-        used = GaugeMetricFamily(f"{PREFIX}_quota_used", "Caches in the account.", labels=["account"])
+        used = GaugeMetricFamily(
+            f"{PREFIX}_quota_used", "Caches in the account, where there are most.", labels=["account"]
+        )
         age = GaugeMetricFamily(
             f"{PREFIX}_last_observation_age_seconds", "Since the last good look at the cloud.", labels=["account"]
         )
-        count: Count[str] = Count()
+        most: dict[str, int] = {}
         queued: Count[str] = Count()
         ages: dict[str, float] = {}
         for account in self._accounts:
-            count[account.label] += account.quota_used
+            # The cloud's limit is one for each region and project.
+            most[account.label] = max(most.get(account.label, 0), account.quota_used)
             queued[account.label] += self._accounts.writes_waiting(account)
             ages[account.label] = max(ages.get(account.label, 0.0), account.since_good_look())
         for label, seconds in ages.items():
-            used.add_metric([label], count[label])
+            used.add_metric([label], most[label])
             age.add_metric([label], seconds)
             waiting.add_metric([label], queued[label])
         yield from (waiting, used, age)

@@ -70,7 +70,9 @@ class Objects:
         except (ValidationError, KeyError, ValueError) as error:
             meta = body.get("metadata") or {}
             logger.error(  # noqa: TRY400 (the error is the object's, not ours)
-                "Object %s/%s cannot be read and is left alone: %s", meta.get("namespace"), meta.get("name"), error
+                "The object cannot be read and is left alone: %s",
+                error,
+                extra={"object": f"{meta.get('namespace')}/{meta.get('name')}"},
             )
             return
         self.note(resource)

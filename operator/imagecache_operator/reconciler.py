@@ -208,7 +208,7 @@ class Reconciler:
             return None if requeue_after is None else max(requeue_after, TELL_RETRY)
         await self._write_status(view, decision.status)
         for note in decision.notes:
-            self._events.post(view.resource, note)
+            self._announce(view, note)
         return requeue_after
 
     def _attend(self, view: View, decision: Decision) -> None:
@@ -277,10 +277,29 @@ class Reconciler:
             before, after = resource.status.condition(READY), status.condition(READY)
             if after is not None and (before is None or before.reason != after.reason):
                 stalled = status.condition("Stalled") is not None
-                self._events.post(resource, Note(after.reason, after.message, warning=stalled))
+                self._announce(view, Note(after.reason, after.message, warning=stalled))
+
+    def _announce(self, view: View, note: Note, **about: str) -> None:
+        """An Event, and the same as a line of the log."""
+        resource, account = view.resource, view.tracked.account
+        self._events.post(resource, note)
+        logger.log(
+            logging.WARNING if note.warning else logging.INFO,
+            "%s",
+            note.message,
+            extra={
+                "object": str(resource.key),
+                "cache_id": resource.cache_id,
+                "account": account.label if account is not None else None,
+                "reason": str(note.reason),
+                **about,
+            },
+        )
 
     async def _release(self, view: View, release: Release) -> None:
         resource = view.resource
+        # Asked now, because what was looked up for an object goes with it, and the watch may tell of its end first.
+        proven = view.tracked.account.proven_at(resource.cache_id) if view.tracked.account is not None else None
         body: dict[str, Any] = {}
         if not view.tracked.ghost:
             # The watch may tell of the object's end before the answer to the patch does.
@@ -289,21 +308,12 @@ class Reconciler:
                 body = await self._kubernetes.patch_object(resource.key, finalizer_removed(resource))
             finally:
                 view.tracked.releasing = False
-        self._events.post(resource, release.note)
-        proven = view.tracked.account.proven_at(resource.cache_id) if view.tracked.account is not None else None
         lag = None if proven is None else self._clock.monotonic() - proven
         assert resource.deleted_at is not None
         if release.outcome is Outcome.RETAINED:
             self._ledger.note(resource, release.note.message, release.cache_id)
         self._metrics.released(release.outcome, (self._clock.now() - resource.deleted_at).total_seconds(), lag)
-        logger.info(
-            release.note.message,
-            extra={
-                "object": str(resource.key),
-                "cache_id": resource.cache_id,
-                "reason": release.outcome.value,
-            },
-        )
+        self._announce(view, release.note, outcome=release.outcome.value)
         if (body.get("metadata") or {}).get("finalizers"):
             self._keep(body)
         else:

@@ -20,6 +20,7 @@ from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
 from imagecache_operator.names import SECRET_TYPE
+from imagecache_operator.observation import TroubleKind
 from imagecache_operator.vitals import Pulse
 
 INTERVAL = 5.0
@@ -87,7 +88,7 @@ class Secrets:
         changed = {ref for ref in former.keys() | found.keys() if _differs(former.get(ref), found.get(ref))}
         for ref in changed:
             if isinstance(what := found.get(ref), CredentialsError):
-                logger.warning("%s", what)
+                logger.warning("%s", what, extra={"account": str(ref), "reason": TroubleKind.CREDENTIALS_INVALID.value})
         return first or bool(changed)
 
     async def run(self, changed: Callable[[], None]) -> None:

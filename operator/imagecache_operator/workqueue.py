@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from imagecache_operator.imagecache import Key
+from imagecache_operator.kubernetes_client import KubernetesError
 from imagecache_operator.vitals import PASS_MAX
 
 BACKOFF_FIRST, BACKOFF_MAX = 1.0, 300.0
@@ -115,11 +116,18 @@ class WorkQueue:
     async def _run(self, key: Key) -> None:
         try:
             requeue_after = await self._work(key)
-        except Exception:
+        except Exception as error:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
             requeue_after = min(BACKOFF_FIRST * 2 ** min(failures, 20), BACKOFF_MAX) * random.uniform(0.8, 1.0)  # noqa: S311 (jitter)
-            logger.exception("Reconciling failed; again in %.1f s", requeue_after, extra={"object": str(key)})
+            logger.error(  # noqa: TRY400 (exc_info below)
+                "Reconciling failed; again in %.1f s: %s",
+                requeue_after,
+                error,
+                extra={"object": str(key)},
+                # What the API server refuses is no fault of the code, and its words say all.
+                exc_info=not isinstance(error, KubernetesError),
+            )
         else:
             self._failures.pop(key, None)
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,8 @@ FORMS: dict[str, Object] = {
     "release at uninstall in some namespaces": {"uninstall": {"release": True}, "namespaces": ["team-a"]},
     "no metrics": {"metrics": {"enabled": False}},
     "service monitor": {"serviceMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}}},
+    "alerts": {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "dashboard": {"dashboard": {"enabled": True, "annotations": {"grafana_folder": "Operators"}}},
     "network policy": {
         "networkPolicy": {
             "enabled": True,
@@ -139,6 +141,12 @@ def test_each_form_is_accepted(prepared: Cluster, helm: Helm, restricted: str, f
 def test_each_overlay_is_accepted(prepared: Cluster, overlay: str) -> None:
     """Every document that `kubectl kustomize` makes of it is taken as it is."""
     documents = render(DEPLOY / "kustomize" / "overlays" / overlay)
+    assert dry_run(prepared, documents) == len(documents)
+
+
+def test_the_monitoring_component_is_accepted(prepared: Cluster, overlay: Callable[..., list[Object]]) -> None:
+    """The base with it, as `kubectl kustomize` renders it."""
+    documents = overlay("monitoring")
     assert dry_run(prepared, documents) == len(documents)
 
 

@@ -183,7 +183,7 @@ async def test_a_fault_of_ours_does_not_end_the_poller(started: Started, caplog:
     assert isinstance(observation, Unknown)
     assert "see the log" in observation.trouble.message
     assert started.pauses()[1:] == pytest.approx([1, 2, 4], abs=0.01)
-    assert caplog.messages == ["LIST failed"] * 4
+    assert caplog.messages.count("LIST failed") == 4
     assert started.account.list_begun == started.client.begun(LIST)[-1]
     started.client.troubles.clear()
     await pass_time(20)

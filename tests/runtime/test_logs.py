@@ -8,11 +8,19 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.decision.builders import ID, rfc
+from tests.runtime.account_kit import FORBIDDEN, OUTAGE, Started
+from tests.runtime.fakes import LIST
+from tests.runtime.reconciler_kit import MADE, Kit, delete, retain
+from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
-from imagecache_operator.logs import set_up_logging
+from imagecache_operator.answers import Accepted, NotDone
+from imagecache_operator.logs import FIELDS, set_up_logging
+from imagecache_operator.observation import CacheStatus, Trouble, TroubleKind
 
 logger = logging.getLogger("imagecache_operator.test")
 
@@ -151,3 +159,150 @@ def test_setting_up_twice_writes_once() -> None:
     logger.info("x")
     assert (first.getvalue(), second.getvalue().count("\n")) == ("", 1)
     assert sys.stderr not in [getattr(handler, "stream", None) for handler in logging.getLogger().handlers]
+
+
+# --- kopf tries again
+
+
+def retry(number: int | str, then: str = "will retry") -> str:
+    """As kopf words it."""
+    return f"Request attempt #{number} failed; {then}: GET https://10.0.0.1/apis -> APIForbiddenError('no', {{}})"
+
+
+def attempts(*numbers: int | str, level: str = "info", name: str = "kopf._core.reactor.observation") -> list[str]:
+    """The levels of the lines that are written of these attempts."""
+
+    def log() -> None:
+        for number in numbers:
+            logging.getLogger(name).error(retry(number))
+
+    return [json.loads(line)["level"] for line in written(log, as_json=True, level=level).splitlines()]
+
+
+def test_an_attempt_of_kopf_that_is_made_again_is_no_error() -> None:
+    """The first ones are not told; one that goes on is told as a warning now and then."""
+    assert attempts(1, 2) == []
+    assert attempts(*range(1, 200)) == ["warning"] * 4
+    assert attempts("3/9") == ["warning"]
+    assert attempts(1, 2, 3, 4, level="debug") == ["debug", "debug", "warning", "debug"]
+    assert attempts(*range(1, 200), level="error") == []
+
+
+def test_other_errors_of_kopf_stay_errors() -> None:
+    """What it gives up, whatever else it says, and the same words of somebody else."""
+
+    def log() -> None:
+        logging.getLogger("kopf._cogs.clients.api").error(retry(1, "escalating"))
+        logging.getLogger("kopf.activities").error("Activity failed")
+
+    assert [json.loads(line)["level"] for line in written(log, as_json=True).splitlines()] == ["error", "error"]
+    assert attempts(1, name="imagecache_operator.x") == ["error"]
+
+
+# --- the fields of our own lines
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Message, level and fields of a line."""
+    found = {name: getattr(record, name, None) for name in FIELDS}
+    told = {name: value for name, value in found.items() if value is not None}
+    return {"message": record.getMessage(), "level": record.levelname} | told
+
+
+def lines(caplog: pytest.LogCaptureFixture, start: str) -> list[dict[str, Any]]:
+    """The lines that begin so."""
+    return [line for record in caplog.records if (line := fields(record))["message"].startswith(start)]
+
+
+def test_the_document_has_each_field() -> None:
+    """docs/monitoring.md tells of the fields, in their order, and of no others."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    table = page.partition("## Logs")[2].partition("\n###")[0]
+    rows = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert rows == ["time", "level", "logger", "message", *FIELDS, "exception"]
+
+
+async def test_the_lines_of_a_deletion_tell_all_that_is_known(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """Object, cache, account, request id and reason, from the DELETE to the release."""
+    caplog.set_level(logging.INFO)
+    kit.cloud.answers.append(Accepted(EPOCH, "req-1"))
+    await kit.started_deletion()
+    await pass_time(6)
+    kit.cloud.caches.clear()
+    await pass_time(12)
+    common = {"object": "team-a/web", "cache_id": ID, "account": "default"}
+    sent = {"message": "DELETE: Accepted", "level": "INFO", "request_id": "req-1"}
+    assert lines(caplog, "DELETE:") == [common | sent]
+    about = [line for record in caplog.records if (line := fields(record)).get("reason")]
+    assert all(line.items() >= common.items() for line in about)
+    assert [line["reason"] for line in about] == ["DeleteRequested", "Deleting", "Deleted"]
+    assert about[-1]["outcome"] == "deleted"
+
+
+async def test_the_line_of_a_creation_names_the_new_cache(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """Its id, as soon as the cloud tells it."""
+    caplog.set_level(logging.INFO)
+    kit.apply()
+    await pass_time(6)
+    [line] = lines(caplog, "POST:")
+    assert line == {
+        "message": "POST: Created",
+        "level": "INFO",
+        "object": "team-a/web",
+        "cache_id": MADE,
+        "account": "default",
+        "request_id": "request-1",
+    }
+
+
+async def test_a_write_that_was_not_carried_out_tells_why(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """The reason is that of Ready, the cloud's words are the detail."""
+    caplog.set_level(logging.INFO)
+    kit.cloud.answers.append(NotDone(Trouble(TroubleKind.ACCESS_DENIED, "No right to delete."), "req-2"))
+    await kit.started_deletion()
+    [line] = lines(caplog, "DELETE:")
+    told = {
+        "message": "DELETE: NotDone",
+        "reason": "AccessDenied",
+        "detail": "No right to delete.",
+        "request_id": "req-2",
+    }
+    assert line.items() >= told.items()
+
+
+async def test_what_stalls_is_a_warning(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """A filter by level finds what a person must act on; what was retained is none of it."""
+    caplog.set_level(logging.INFO)
+    kit.cloud.put(ID, CacheStatus.FAILED)
+    kit.make()
+    await settle()
+    kit.edit(delete, retain)
+    await settle()
+    told = [(line["level"], line["reason"]) for record in caplog.records if (line := fields(record)).get("reason")]
+    assert told == [("WARNING", "Failed"), ("INFO", "Retained")]
+
+
+async def test_trouble_of_an_account_is_told_once(started: Started, caplog: pytest.LogCaptureFixture) -> None:
+    """When it begins, when it becomes another, and when it is over; not with each look."""
+    caplog.set_level(logging.INFO)
+    for trouble, seconds in ((OUTAGE, 600), (FORBIDDEN, 600), (None, 600)):
+        if trouble is None:
+            started.client.troubles.clear()
+        else:
+            started.client.troubles[LIST] = trouble
+        await pass_time(seconds)
+    fails = {"message": "Looking at the cloud fails", "level": "WARNING", "account": "default"}
+    assert [fields(record) for record in caplog.records] == [
+        fails | {"reason": "CloudUnavailable", "detail": "500: sorry"},
+        fails | {"reason": "AccessDenied", "detail": "403: no"},
+        {"message": "Looking at the cloud works again", "level": "INFO", "account": "default"},
+    ]
+    assert started.client.count(LIST) > 20
+
+
+async def test_an_object_that_cannot_be_read_is_named(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """In the field that all lines about objects have."""
+    made = {"metadata": {"namespace": "team-a", "name": "odd", "creationTimestamp": rfc(EPOCH)}, "spec": 3}
+    kit.reconciler.objects.upsert(made)
+    [line] = lines(caplog, "The object cannot be read")
+    assert (line["object"], line["level"]) == ("team-a/odd", "ERROR")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.core import Metric
+from prometheus_client.exposition import generate_latest
 from tests.decision.builders import HERE, ID, PROJECT, condition, ready_status, resource
 from tests.runtime.fakes import FakeSessions
 from tests.runtime.virtual_time import EPOCH, LoopClock, pass_time, settle
@@ -17,14 +20,14 @@ from imagecache_operator.accounts import Accounts
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.decision import Outcome
 from imagecache_operator.imagecache import Key
-from imagecache_operator.metrics import Metrics
+from imagecache_operator.metrics import RESULTS, Metrics
 from imagecache_operator.placement import Defaults
 from imagecache_operator.store import Store
 from imagecache_operator.workqueue import WorkQueue
 
 P = "imagecache_operator_"
 
-# Interface, section 4.
+# The public names; docs/monitoring.md has them, too.
 LABELS = {
     "caches": {"cache_status", "ready"},
     "deletions_in_progress": set(),
@@ -42,6 +45,13 @@ LABELS = {
     "queue_depth": set(),
     "last_observation_age_seconds": {"account"},
     "leader": set(),
+}
+COUNTERS = {"released", "cloud_requests", "reconcile"}
+HISTOGRAMS = {
+    "deletion_duration_seconds",
+    "release_lag_seconds",
+    "cloud_request_duration_seconds",
+    "reconcile_duration_seconds",
 }
 
 
@@ -103,6 +113,32 @@ async def test_the_names_and_labels_are_those_of_the_interface(kit: Kit) -> None
         assert metric.documentation
         labels = {label for sample in metric.samples for label in sample.labels if label != "le"}
         assert labels == LABELS[name], name
+        assert metric.type == ("counter" if name in COUNTERS else "histogram" if name in HISTOGRAMS else "gauge"), name
+
+
+async def test_prometheus_gets_no_other_series(kit: Kit) -> None:
+    """As it is scraped: counters end with `_total`, and there are no `_created` times beside them."""
+    kit.metrics.request("default", Operation.LIST, "200", 0.1)
+    kit.accounts.account_for(resource())
+    kit.put("a", status=ready_status("Failed") | {"conditions": [condition("Stalled", "True", "Failed")]})
+    await settle()
+    text = generate_latest(kit.metrics.registry).decode()
+    told = {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+    ends = {name: {"_total"} if name in COUNTERS else {""} for name in LABELS}
+    ends |= {name: {"_bucket", "_sum", "_count"} for name in HISTOGRAMS}
+    assert told == {f"{P}{name}{end}" for name, more in ends.items() for end in more}
+
+
+def test_the_document_has_each_metric_with_its_labels() -> None:
+    """docs/monitoring.md has one row for each, under the name that Prometheus shows."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    table = page.partition("## Metrics")[2].partition("\n## ")[0]
+    rows = [re.split(r" *\| *", line) for line in table.splitlines() if line.startswith(f"| `{P}")]
+    found = {row[1].strip("`").removeprefix(P): (row[2], set(re.findall(r"`(\w+)`", row[3]))) for row in rows}
+    kinds = {name: "counter" if name in COUNTERS else "histogram" if name in HISTOGRAMS else "gauge" for name in LABELS}
+    assert found == {
+        name + ("_total" if name in COUNTERS else ""): (kinds[name], labels) for name, labels in LABELS.items()
+    }
 
 
 async def test_no_label_holds_a_name_or_an_id_or_free_text(kit: Kit) -> None:
@@ -179,7 +215,8 @@ async def test_every_operation_has_a_name(kit: Kit, operation: Operation) -> Non
 
 
 async def test_passes(kit: Kit) -> None:
-    """By result, with their time."""
+    """By result, with their time; each result is there from the start, so that the first error is a rise."""
+    assert [kit.value("reconcile_total", result=result) for result in RESULTS] == [0, 0, 0]
     kit.metrics.pass_done("success", 0.5)
     kit.metrics.pass_done("conflict", 0.25)
     assert kit.value("reconcile_total", result="success") == kit.value("reconcile_total", result="conflict") == 1
@@ -195,7 +232,7 @@ async def test_the_queue(kit: Kit) -> None:
 
 
 async def test_accounts(kit: Kit) -> None:
-    """Caches there, the age of the last good look, and who waits for a slot; the oldest age of several locations."""
+    """Who waits for a slot; of several locations the oldest good look, and the caches where there are most."""
     kit.sessions.client.put(ID)
     kit.accounts.account_for(resource())
     await settle()
@@ -203,7 +240,8 @@ async def test_accounts(kit: Kit) -> None:
     await pass_time(30)
     kit.accounts.account_for(resource(name="b", spec={"imageCacheID": ID, "region": "cn-north-4"}))
     await settle()
-    assert kit.value("quota_used", account="default") == 2
+    assert kit.value("quota_used", account="default") == 1
+    assert len(list(kit.accounts)) == 2
     assert kit.value("last_observation_age_seconds", account="default") == pytest.approx(30, abs=0.01)
     limiter = kit.accounts.limiter(HERE)
     for name in ("c", "d", "e"):

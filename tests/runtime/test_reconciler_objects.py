@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -154,6 +155,27 @@ async def test_no_delete_from_memory_for_any_other_object(kit: Kit, changes: dic
     await pass_time(120)
     assert kit.cloud.count(DELETE) == 0
     assert (len(kit.reconciler.store), kit.released("retained")) == (0, 0)
+
+
+async def test_a_release_that_the_watch_tells_first_is_measured(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object's end may come before the answer to the patch; the lag after the proof is counted all the same."""
+    await kit.started_deletion()
+    patch = kit.kubernetes.patch_object
+
+    async def told_first(key: Key, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        await asyncio.sleep(0.25)
+        kept = await patch(key, operations)
+        kit.reconciler.objects.vanished(kept)
+        return kept
+
+    monkeypatch.setattr(kit.kubernetes, "patch_object", told_first)
+    await pass_time(6)
+    kit.cloud.caches.clear()
+    await pass_time(12)
+    assert kit.released("deleted") == 1
+    value = kit.metrics.registry.get_sample_value
+    assert value("imagecache_operator_release_lag_seconds_count") == 1
+    assert value("imagecache_operator_release_lag_seconds_sum") == pytest.approx(0.25, abs=0.01)
 
 
 async def test_an_object_that_was_held_and_vanished_is_told(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:

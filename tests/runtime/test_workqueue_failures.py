@@ -8,6 +8,8 @@ import pytest
 from tests.runtime.virtual_time import LoopClock, pass_time, settle
 from tests.runtime.workqueue_kit import A, B, C, Passes
 
+from imagecache_operator.imagecache import Key
+from imagecache_operator.kubernetes_client import KubernetesError
 from imagecache_operator.workqueue import BACKOFF_FIRST, BACKOFF_MAX, WorkQueue
 
 
@@ -25,6 +27,27 @@ async def test_failures_back_off_from_one_second_to_five_minutes(passes: Passes)
     for pause, most in zip(pauses, full, strict=True):
         assert 0.8 * most - 1e-6 <= pause <= most + 1e-6
     assert len({round(pause / most, 6) for pause, most in zip(pauses, full, strict=True)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"),
+    [(KubernetesError("PATCH /x: 403 Forbidden", 403), False), (ValueError("a fault"), True)],
+    ids=["the API server refuses", "a fault of ours"],
+)
+async def test_a_failure_is_told_with_its_key(caplog: pytest.LogCaptureFixture, error: Exception, traced: bool) -> None:
+    """What the API server says is one sentence; a trace is for faults of the code."""
+
+    async def fails(_: Key) -> None:
+        raise error
+
+    queue = WorkQueue(fails)
+    queue.start()
+    queue.mark_due(A)
+    await settle()
+    await queue.stop(0.0)
+    [record] = caplog.records
+    assert record.getMessage().endswith(f" s: {error}")
+    assert (record.levelname, vars(record)["object"], bool(record.exc_info)) == ("ERROR", str(A), traced)
 
 
 async def test_a_failing_key_delays_no_other(passes: Passes) -> None:
