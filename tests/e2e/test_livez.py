@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,10 @@ from tests.e2e.deaf_proxy import DeafProxy
 from tests.e2e.probes import QUICK, Probes, changed_program
 
 from imagecache_playground.operator_process import Operator, operator_settings
+from imagecache_playground.processes import Program, bare_environment, wait_for
 from imagecache_playground.surroundings import Surroundings
+
+RUN = [sys.executable, "-m", "imagecache_operator", "run"]
 
 HANGING = """
 import asyncio
@@ -48,6 +54,35 @@ def test_the_loop_stands_still(world: Surroundings) -> None:
     assert probes.ask("livez") == (None, "")
     operator.program.signal(signal.SIGCONT)
     probes.wait("livez", 200)
+
+
+def test_nobody_reads_the_log(world: Surroundings, tmp_path: Path) -> None:
+    """A pipe that is full holds up who writes to it, so no probe is answered; it goes on as soon as somebody reads."""
+    probes, pipe = Probes(), tmp_path / "log"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    settings = operator_settings(world.cloud.endpoint, IMAGECACHE_NAMESPACES=world.namespace, **probes.settings)
+    program = Program(RUN, bare_environment(KUBECONFIG=str(world.kubeconfig), **settings), pipe)
+    try:
+        probes.wait("readyz", 200)
+        cache_id = world.bind()
+        world.wait_reason("Available")
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"." * 4096)
+        world.delete()
+        wait_for(lambda: probes.ask("livez") == (None, ""), what="it stands still", seconds=15)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.read(reader, 65536)
+        probes.wait("livez", 200)
+        world.wait_gone()
+        assert world.cloud.cache(cache_id) is None
+    finally:
+        program.stop()
+        os.close(reader)
+        os.close(writer)
 
 
 def test_the_watch_goes_deaf(world: Surroundings, tmp_path: Path) -> None:
