@@ -97,7 +97,7 @@ def test_a_full_disk(world: Surroundings, tmp_path: Path) -> None:
     path.write_text(json.dumps(kubeconfig), encoding="utf-8")
     probes = Probes()
     # What is odd about the settings is told by another way than the log.
-    program = FullDisk(world, path, IMAGECACHE_REGOIN="x", IMAGECACHE_LOG_LEVEL="debug", **probes.settings)
+    program = FullDisk(world, path, IMAGECACHE_REGOIN="x", **probes.settings)
     try:
         probes.wait("readyz", 200)
         cache_id = world.bind()
