@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -87,6 +88,8 @@ def _run(flags: dict[str, str]) -> int:
 
 
 def _complain(sentences: Sequence[str], status: int) -> int:
-    for sentence in sentences:
-        sys.stderr.write(f"imagecache-operator: {sentence}\n")
+    # What cannot be said, because the disk is full, must keep nothing from its work.
+    with contextlib.suppress(OSError):
+        for sentence in sentences:
+            sys.stderr.write(f"imagecache-operator: {sentence}\n")
     return status

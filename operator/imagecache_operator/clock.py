@@ -19,6 +19,11 @@ class Clock(Protocol):
         ...
 
 
+def wall_offset(clock: Clock) -> float:
+    """The wall clock less the one that never jumps, in seconds; changes only when the wall clock is set."""
+    return clock.now().timestamp() - clock.monotonic()
+
+
 class SystemClock:
     """The machine's clocks."""
 

@@ -21,6 +21,15 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 RELOGIN_PAUSE = 1.0
 """Seconds before a token that the API server refused is offered again; kopf would ask without a pause."""
 
+REREAD = 60.0
+"""Seconds after which a kubeconfig with a token is read again: a file may hold the next one, or a plugin give it."""
+
+REREAD_TIMEOUT = 15.0
+"""Seconds for that, plugins included."""
+
+_TOKEN = "BearerToken"  # noqa: S105 (the library's name for it)
+
+logger = logging.getLogger(__name__)
 
 _LIBRARY = logging.getLogger("kubernetes.aio.config.kube_config")
 """Where the library says what it meets in a kubeconfig."""
@@ -41,10 +50,39 @@ async def load_configuration() -> Configuration:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except ConfigException:
         await _load_kubeconfig(configuration)
+        if _TOKEN in configuration.api_key:
+            configuration.refresh_api_key_hook = _Renewal().renew  # type: ignore[assignment]
     # Told once: aiohttp would look for a proxy in the environment before each request, in a thread.
     configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
     configuration.client_session_kwargs = {"trust_env": False}
     return configuration
+
+
+class _Renewal:
+    """Takes the token over from the kubeconfig every now and then; the library reads it once."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.get_running_loop().time() + REREAD
+        self._complaint = ""
+
+    async def renew(self, configuration: Configuration) -> None:
+        """Called before each request; those that come meanwhile go with the former token."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next:
+            return
+        self._next = now + REREAD
+        fresh = Configuration()
+        try:
+            async with asyncio.timeout(REREAD_TIMEOUT):
+                await _load_kubeconfig(fresh)
+        except (KubernetesConfigError, TimeoutError) as error:
+            complaint = str(error) or "a plugin did not answer in time."
+        else:
+            complaint = "" if _TOKEN in fresh.api_key else "the kubeconfig has none any more."
+            configuration.api_key |= fresh.api_key
+        if complaint and complaint != self._complaint:
+            logger.warning("The token for the API server cannot be read again, and is used on: %s", complaint)
+        self._complaint = complaint
 
 
 async def _load_kubeconfig(configuration: Configuration) -> None:

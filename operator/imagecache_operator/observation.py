@@ -69,13 +69,14 @@ class Trouble:
 
     `retry_after` is in seconds, as the cloud asked for it. `unsent`: there were no temporary keys to make the call
     with, and `retry_after` tells when they are asked for again; the cloud has refused no key that would have to be
-    spared.
+    spared. `of_clock`: a signature was refused, and this machine's clock is to blame.
     """
 
     kind: TroubleKind
     message: str
     retry_after: float | None = None
     unsent: bool = False
+    of_clock: bool = False
 
     @property
     def passing(self) -> bool:

@@ -117,7 +117,8 @@ class Term:
         """Why not all objects are served yet, None when they are."""
         if not self._relister.listed:
             return self._relister.obstacle
-        return None if self._watcher.alive else "The watch is being started."
+        # A watch that ended waits for a list, so what hinders that is what hinders the watch.
+        return None if self._watcher.alive else self._relister.obstacle or "The watch is being started."
 
     def stuck(self) -> str | None:
         """What stands still, so that a restart is better; None when all goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from email.utils import formatdate
 
 from aiohttp import web
 
@@ -74,7 +75,11 @@ class Simulator:
             cache = self.store.find(incoming.cache_id)
             call.cache_status = cache.status if cache else "absent"
         try:
-            return await self._serve(request, incoming, call)
+            response = await self._serve(request, incoming, call)
+            if not response.prepared:
+                # aiohttp would tell the machine's time, which need not be the one that signatures are judged by.
+                response.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
+            return response
         finally:
             self.journal.close(call)
 

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from cce_simulator.testing import DEFAULT_KEY, DEFAULT_PROJECT, RunningSimulator
+from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.auth import SignatureAuth
 from imagecache_operator.cloud.client import CloudClient
 from imagecache_operator.cloud.credentials import AccessKey, Credentials, CredentialsError, UserPassword
@@ -75,6 +76,10 @@ class TurnedClock:
     def advance(self, seconds: float) -> None:
         """Move both clocks forward."""
         self._elapsed += seconds
+
+    def set(self, seconds: float) -> None:
+        """Set the wall clock alone forward, or back."""
+        self._now += timedelta(seconds=seconds)
 
 
 class SimulatorsClock:
@@ -160,11 +165,18 @@ UNTOLD = Placement(REGION, None)
 BY_KEY, BY_USER = Credentials(KEY), Credentials(USER)
 
 
-def sessions_of(http: httpx.AsyncClient, cloud: RunningSimulator, source: Source, **changes: Any) -> Sessions:
+def sessions_of(
+    http: httpx.AsyncClient, cloud: RunningSimulator, source: Source, *, clock: Clock | None = None, **changes: Any
+) -> Sessions:
     """Sessions whose CCE, IAM and STS are the simulator, unless the changes say otherwise."""
     endpoints = Endpoints(region=REGION, cce_template=cloud.url, iam_template=cloud.url, sts_template=cloud.url)
-    clock = SimulatorsClock(cloud)
+    clock = clock or SimulatorsClock(cloud)
     return Sessions(http, replace(endpoints, **changes), source, request_timeout=5.0, clock=clock, meter=no_meter)
+
+
+def clock_off(cloud: RunningSimulator, minutes: int) -> TurnedClock:
+    """A clock of the operator that is ahead of the simulator's."""
+    return TurnedClock(SimulatorsClock(cloud).now() + timedelta(minutes=minutes))
 
 
 async def opened(sessions: Sessions, placement: Placement = HERE) -> Session:

@@ -15,7 +15,15 @@ from cce_simulator.testing import DEFAULT_KEY, RunningSimulator
 from imagecache_operator.answers import Accepted, DeleteAnswer, NotDone
 from imagecache_operator.cloud.auth import SignatureAuth
 from imagecache_operator.cloud.client import CloudClient
-from imagecache_operator.cloud.gate import IN_FLIGHT, IN_FLIGHT_PER_KEY, OTHERS_PER_KEY, SLOW_LANE, KeyGate, Operation
+from imagecache_operator.cloud.gate import (
+    CLOCK_SET,
+    IN_FLIGHT,
+    IN_FLIGHT_PER_KEY,
+    OTHERS_PER_KEY,
+    SLOW_LANE,
+    KeyGate,
+    Operation,
+)
 from imagecache_operator.observation import Trouble
 
 # --- how many at once
@@ -147,6 +155,31 @@ async def test_a_refused_key_is_tried_once_in_five_minutes(one: Gated, clock: Tu
         assert one.gate.trouble(Operation.GET) is None
         assert await asyncio.gather(*(one.ask() for _ in range(5))) == [REFUSED] * 5
         assert len(one.sent) == 2 + minute
+
+
+async def test_a_clock_that_was_set_ends_the_slow_lane_once(one: Gated, clock: TurnedClock) -> None:
+    """After a refusal for the clock, one attempt for each time that it is set; drifting and slewing set nothing."""
+    one.answer = replace(REFUSED, of_clock=True)
+    await one.ask()
+    for times in (1, 2):
+        assert one.gate.repairs == times - 1
+        clock.set(CLOCK_SET)
+        assert one.gate.repairs == times - 1
+        clock.set(1.0)
+        assert one.gate.repairs == times
+        assert one.gate.opens_in(LIST) == 0.0
+        assert await asyncio.gather(*(one.ask() for _ in range(5))) == [one.answer] * 5
+        assert len(one.sent) == 1 + times
+
+
+async def test_a_clock_that_was_set_repairs_nothing_else(one: Gated, clock: TurnedClock) -> None:
+    """A wrong secret stays wrong, and each attempt brings its lock-out nearer; what works needs no repair."""
+    clock.set(3600)
+    assert (await one.ask(), one.gate.repairs) == (GOOD, 0)
+    one.answer = REFUSED
+    await one.ask()
+    clock.set(3600)
+    assert (one.gate.repairs, one.gate.opens_in(LIST)) == (0, SLOW_LANE)
 
 
 async def test_a_key_that_works_again_is_free_at_once(one: Gated, clock: TurnedClock) -> None:

@@ -29,7 +29,8 @@ STATUS = {"kind": "Status", "apiVersion": "v1", "code": 404, "reason": "NotFound
 
 def _answer(status: int, body: Any = b"", **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.Response(status, content=content, headers={name.replace("_", "-"): t for name, t in headers.items()})
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return httpx.Response(status, content=content, headers=named, request=httpx.Request("GET", "https://cce.example"))
 
 
 # --- error shapes

@@ -20,6 +20,7 @@ from tests.cloud.kit import (
     SimulatorsClock,
     Source,
     calls,
+    clock_off,
     no_meter,
     no_session,
     opened,
@@ -164,3 +165,33 @@ async def test_nothing_shows_a_secret(cloud: RunningSimulator, http: httpx.Async
     assert all(text.startswith("Session(") for text in shown)
     for secret in (KEY.secret_key.get_secret_value(), "STOKEN", USER.password.get_secret_value()):
         assert all(secret not in text for text in shown)
+
+
+@pytest.mark.parametrize(("minutes", "how"), [(20, "20 min ahead of"), (-16, "16 min behind")])
+async def test_a_clock_that_is_wrong(cloud: RunningSimulator, http: httpx.AsyncClient, minutes: int, how: str) -> None:
+    """Told with the offset; once it is set, that counts as a change, and everything is asked again at once."""
+    clock = clock_off(cloud, minutes)
+    sessions = sessions_of(http, cloud, Source(BY_KEY), clock=clock)
+    session = await opened(sessions)
+    before, refused = sessions.version(), await session.gate.run(Operation.LIST, "", session.client.list, trouble_in)
+    assert isinstance(refused, Trouble)
+    assert (refused.kind, refused.of_clock) == (TroubleKind.CREDENTIALS_INVALID, True)
+    assert f"machine is {how} the cloud's, and 15 min are allowed. Set it (NTP)" in refused.message
+    assert session.identity.account_id is None
+    assert sessions.version() == before
+    clock.set(-minutes * 60)
+    assert sessions.version() != before
+    mended = await opened(sessions)
+    assert mended.identity.account_id == ACCOUNT
+    assert await mended.gate.run(Operation.LIST, "", mended.client.list, trouble_in) == ()
+
+
+async def test_a_wrong_secret_is_not_blamed_on_a_clock_that_is_a_little_off(
+    cloud: RunningSimulator, http: httpx.AsyncClient
+) -> None:
+    """Up to 15 minutes the cloud does not mind."""
+    session = await opened(sessions_of(http, cloud, Source(Credentials(WRONG_KEY)), clock=clock_off(cloud, 14)))
+    refused = await session.client.list()
+    assert isinstance(refused, Trouble)
+    assert not refused.of_clock
+    assert "its secret, and the clock" in refused.message

@@ -130,21 +130,6 @@ def test_the_definition_is_deleted_and_no_cache_follows(
     assert world.cloud.caches().keys() >= set(ids)
 
 
-def test_the_definition_comes_back(surroundings: Callable[..., Surroundings], own_cluster: Cluster) -> None:
-    """Deleted and applied again: the running operator serves new objects."""
-    world = surroundings(own_cluster, {"timing": {"delete_seconds": 0.5}, "writes_per_minute": 0})
-    world.bind()
-    world.operator()
-    world.wait_reason("Available")
-    own_cluster.kubectl("delete", "crd", "imagecaches.cce.huaweicloud.com", "--timeout=60s")
-    own_cluster.install_definition()
-    cache_id = world.bind("again")
-    world.wait_reason("Available", name="again", seconds=60)
-    world.delete("again")
-    world.wait_gone("again")
-    assert world.cloud.cache(cache_id) is None
-
-
 def write_secret(directory: Path, **keys: str) -> None:
     """Write keys as the kubelet does: a new directory, then the link swapped to it."""
     fresh = directory / f"..{time.monotonic_ns()}"

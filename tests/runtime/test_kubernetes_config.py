@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes.aio.client import Configuration
 
+from imagecache_operator import kubernetes_config
 from imagecache_operator.kubernetes_config import KubernetesConfigError, load_configuration
 
 REAL_TIME = True
@@ -135,3 +137,39 @@ async def test_an_empty_variable_is_an_unset_one(
     monkeypatch.setenv("KUBECONFIG", "")
     monkeypatch.setenv("HOME", str(home))
     assert (await load_configuration()).host == SERVER
+
+
+async def token_of(configuration: Configuration) -> str:
+    """As a request that goes out now has it."""
+    settings = await configuration.auth_settings()
+    return str(settings["BearerToken"]["value"])
+
+
+async def test_a_token_file_is_read_again(
+    write: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In time, and not before; while it cannot be read, the former token is used on, and that is said once."""
+    monkeypatch.setattr(kubernetes_config, "REREAD", 0.0)
+    token = tmp_path / "token"
+    token.write_text("first")
+    write(kubeconfig(user={"tokenFile": str(token)}))
+    configuration = await load_configuration()
+    assert await token_of(configuration) == "Bearer first"
+    token.write_text("second")
+    assert await token_of(configuration) == "Bearer second"
+    token.unlink()
+    assert [await token_of(configuration) for _ in range(2)] == ["Bearer second"] * 2
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith("The token for the API server cannot be read again, and is used on: ")
+    assert str(token) in warning
+    token.write_text("third")
+    monkeypatch.setattr(kubernetes_config, "REREAD", 60.0)
+    assert await token_of(configuration) == "Bearer third"
+    token.write_text("fourth")
+    assert await token_of(configuration) == "Bearer third"
+
+
+async def test_a_kubeconfig_with_a_certificate_is_read_once(write: Callable[[str], Path]) -> None:
+    """There is no token that could end."""
+    write(kubeconfig())
+    assert (await load_configuration()).refresh_api_key_hook is None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -213,7 +213,7 @@ class CloudClient:
     def _trouble(self, operation: Operation, response: httpx.Response) -> Trouble:
         trouble = trouble_of(read_error(response), who=self._who, action=operation.value)
         wait = retry_after(response, self._clock.now())
-        return trouble if wait is None else Trouble(trouble.kind, trouble.message, wait)
+        return trouble if wait is None else replace(trouble, retry_after=wait)
 
     def _unreadable(self, response: httpx.Response) -> Trouble:
         """A 200 that is not what it should be: cut off on the way, or not CCE at all."""

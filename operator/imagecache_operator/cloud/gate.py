@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TypeVar
 
-from imagecache_operator.clock import Clock
+from imagecache_operator.clock import Clock, wall_offset
 from imagecache_operator.cloud.transport import CONNECTIONS_MAX
 from imagecache_operator.observation import Trouble, TroubleKind
 
@@ -32,6 +32,9 @@ IN_FLIGHT = CONNECTIONS_MAX - IN_FLIGHT_PER_KEY
 
 SLOW_LANE = 300.0
 """Seconds between two attempts after an authentication failure or a denied action."""
+
+CLOCK_SET = 30.0
+"""Seconds by which the wall clock must jump to count as set; slewing moves it by less."""
 
 T = TypeVar("T")
 
@@ -66,6 +69,18 @@ class KeyGate:
         self._denied: dict[Operation, Trouble] = {}
         self._suspects: dict[Operation, str] = {}
         self._next_attempt: dict[Operation | None, float] = {}
+        self._wall_offset = 0.0
+        self._repairs = 0
+
+    @property
+    def repairs(self) -> int:
+        """How often the clock was set after a signature had been refused for it; each ends the slow lane of the key."""
+        if self._refused is not None and self._refused.of_clock:
+            offset = wall_offset(self._clock)
+            if abs(offset - self._wall_offset) > CLOCK_SET:
+                self._wall_offset, self._next_attempt[None] = offset, 0.0
+                self._repairs += 1
+        return self._repairs
 
     def trouble(self, operation: Operation) -> Trouble | None:
         """Why such a call would not go out now, None when it would."""
@@ -151,6 +166,7 @@ class KeyGate:
         if trouble is not None and trouble.kind is TroubleKind.CREDENTIALS_INVALID:
             self._refused, self._proven = trouble, False
             self._next_attempt[None] = until
+            self._wall_offset = wall_offset(self._clock)
         elif trouble is not None and trouble.kind is TroubleKind.ACCESS_DENIED:
             self._refused = None
             if self._suspects.setdefault(operation, subject) != subject or operation is Operation.LIST:

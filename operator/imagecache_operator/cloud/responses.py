@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from imagecache_operator.answers import Refusal
+from imagecache_operator.cloud.signer import CLOCK_MAX, DATE_HEADER, read_date
 from imagecache_operator.observation import Cache, CacheStatus, Trouble, TroubleKind, parse_cloud_time
 from imagecache_operator.spec import CACHE_ID_PATTERN
 
@@ -47,7 +48,8 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 class CloudError:
     """An answer that is no success: its status, and the code and message that could be read out of the body.
 
-    `own_404` tells the cloud's own "not found" from the gateway's and from proxies'.
+    `own_404` tells the cloud's own "not found" from the gateway's and from proxies'. `clock_ahead` is by how many
+    seconds the time of the request's signature was ahead of the time in the answer; None where either is not there.
     """
 
     status: int
@@ -55,6 +57,7 @@ class CloudError:
     message: str
     request_id: str | None
     own_404: bool
+    clock_ahead: float | None = None
 
     def __str__(self) -> str:
         words = [str(self.status), self.code]
@@ -95,7 +98,22 @@ def read_error(response: httpx.Response) -> CloudError:
         own_404 = response.status_code == 404 and (
             (bool(code) and _GATEWAY_CODE.match(code) is None) or (not code and status_not_found)
         )
-    return CloudError(response.status_code, code, message, request_id(response), own_404)
+    return CloudError(response.status_code, code, message, request_id(response), own_404, _clock_ahead(response))
+
+
+def _clock_ahead(response: httpx.Response) -> float | None:
+    if response.status_code != 401:
+        return None
+    signed, answered = read_date(response.request.headers.get(DATE_HEADER, "")), _http_date(response, "Date")
+    return None if signed is None or answered is None else (signed - answered).total_seconds()
+
+
+def _http_date(response: httpx.Response, header: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(response.headers.get(header, ""))
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _code_and_message(body: Mapping[str, Any]) -> tuple[str, str]:
@@ -134,6 +152,14 @@ def trouble_of(error: CloudError, *, who: str, action: str, api: str = "image ca
     match error.status:
         case 429:
             return Trouble(TroubleKind.THROTTLED, f"The cloud's request limit is reached ({error}).")
+        case 401 if error.clock_ahead is not None and abs(error.clock_ahead) > CLOCK_MAX:
+            off = f"{abs(error.clock_ahead) / 60:.0f} min {'ahead of' if error.clock_ahead > 0 else 'behind'}"
+            return Trouble(
+                TroubleKind.CREDENTIALS_INVALID,
+                f"The cloud does not accept {who} ({error}): the clock of the operator's machine is {off} the cloud's, "
+                f"and {CLOCK_MAX / 60:.0f} min are allowed. Set it (NTP); the key is then tried again at once.",
+                of_clock=True,
+            )
         case 401:
             return Trouble(
                 TroubleKind.CREDENTIALS_INVALID,
@@ -163,11 +189,10 @@ def retry_after(response: httpx.Response, now: datetime) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
+        moment = _http_date(response, "Retry-After")
+        if moment is None:
             return None
-        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+        seconds = (moment - now).total_seconds()
     return min(max(seconds, 0.0), RETRY_AFTER_MAX) if math.isfinite(seconds) else None
 
 

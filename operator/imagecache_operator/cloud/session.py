@@ -127,6 +127,7 @@ class Sessions:
         self.worked = worked
         self._gate: tuple[Credentials, KeyGate] | None = None
         self._last: Credentials | None = None
+        self._repairs = 0
         self._complaint = ""
         self._asking = asyncio.Lock()
         # By where they come from and the STS that is asked: sessions of all projects share them.
@@ -139,12 +140,14 @@ class Sessions:
     def version(self) -> object:
         """The credentials as they are; those that hold when they cannot be read, or why there are none.
 
-        With temporary keys also whose they are, and whether there are any.
+        With temporary keys also whose they are, and whether there are any. A clock that is set after signatures were
+        refused for it counts as a change, too.
         """
         newest = self._newest() or self._complaint
-        if not self._keys:
+        repairs = self._gate[1].repairs if self._gate is not None else 0
+        if not self._keys and not repairs:
             return newest
-        return newest, *((keys.version, keys.latest and keys.latest.name) for keys in self._keys.values())
+        return newest, repairs, *((keys.version, keys.latest and keys.latest.name) for keys in self._keys.values())
 
     def _newest(self) -> Credentials | None:
         try:
@@ -293,7 +296,10 @@ class Sessions:
             return account_id
 
     def _gate_of(self, credentials: Credentials) -> KeyGate:
-        """The gate of these credentials; what was learnt of former ones is dropped, which ends their slow lane."""
+        """The gate of these credentials; what was learnt of former ones is dropped, which ends their slow lane.
+
+        What was refused for the clock alone is asked again once that is set.
+        """
         if self._gate is None or self._gate[0] != credentials:
             self._gate = credentials, self._gates.of(credentials)
             self._gate[1].forgive()
@@ -301,6 +307,10 @@ class Sessions:
             self._account_ids.clear()
             self._project_ids.clear()
             self._look_up_refused.clear()
+        elif self._gate[1].repairs != self._repairs:
+            self._account_ids.clear()
+            self._look_up_refused.clear()
+        self._repairs = self._gate[1].repairs
         return self._gate[1]
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
 ALGORITHM = "SDK-HMAC-SHA256"
 DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 DATE_HEADER = "X-Sdk-Date"
+
+CLOCK_MAX = 900.0
+"""Seconds; a signature whose time is further off is refused by the cloud."""
 
 _SIGNED = frozenset({"content-type", "host", "x-project-id", "x-sdk-date", "x-security-token"})
 """Headers that are signed where they are there. Others may be changed on the way by proxies."""
@@ -19,6 +22,14 @@ _SIGNED = frozenset({"content-type", "host", "x-project-id", "x-sdk-date", "x-se
 def format_date(now: datetime) -> str:
     """A moment (in UTC) as `X-Sdk-Date` has it."""
     return now.strftime(DATE_FORMAT)
+
+
+def read_date(text: str) -> datetime | None:
+    """The moment of an `X-Sdk-Date`; None where there is none."""
+    try:
+        return datetime.strptime(text, DATE_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def authorization(

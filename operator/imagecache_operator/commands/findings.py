@@ -8,8 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-CLOCK_FATAL = 900.0
-"""Seconds; a signature whose time is further off is refused by the cloud (cce-api section 6)."""
+from imagecache_operator.cloud.signer import CLOCK_MAX
 
 CLOCK_ODD = 60.0
 """Seconds; more is no accident of the network."""
@@ -77,8 +76,8 @@ def judge_clock(whose: str, theirs: datetime | None, ours: datetime) -> Finding:
     offset = (ours - theirs).total_seconds()
     told = f"This machine's clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} that of {whose}."
     mend = "Set the clock of this machine (NTP), or find out which of the two is wrong."
-    if abs(offset) > CLOCK_FATAL:
-        return Finding(check, Outcome.FAILED, f"{told} Signatures are refused beyond {CLOCK_FATAL / 60:.0f} min.", mend)
+    if abs(offset) > CLOCK_MAX:
+        return Finding(check, Outcome.FAILED, f"{told} Signatures are refused beyond {CLOCK_MAX / 60:.0f} min.", mend)
     if abs(offset) > CLOCK_ODD:
         return Finding(check, Outcome.WARNING, told, mend)
     # A second or two are lost on the way, and in the rounding of the header.
