@@ -7,6 +7,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Sequence
+from typing import Self
 
 from imagecache_benchmarks.bench import Bench, World
 from imagecache_benchmarks.contender import THE_OPERATOR, Running
@@ -95,7 +96,7 @@ class _Replicas:
         self.world: World
         self.both: list[Running]
 
-    def __enter__(self) -> _Replicas:
+    def __enter__(self) -> Self:
         offer_lease(self._bench.cluster)
         self.world = self._stack.enter_context(self._bench.world("idle-replicas"))
         first = self._start(self._ports[0])
