@@ -13,9 +13,10 @@ COPIED := $(CRD) deploy/kustomize/components/finalizer-policy/policy.yaml
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
+SOAK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench chaos generate lock clean
+.PHONY: help setup demo playground test lint format bench chaos soak generate lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -49,6 +50,9 @@ bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/ben
 
 chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 9 minutes
 	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
+
+soak: $(STAMP) ## two hours of load, faults and restarts, in 12 minutes; SOAK_ARGS="--hours 8", "--factor 1" for true time
+	@$(BIN)/python -m imagecache_chaos.soak $(SOAK_ARGS)
 
 lint: $(STAMP) ## format, style, types, layers, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }
