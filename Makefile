@@ -17,9 +17,10 @@ MAKE_RULE := { sed '/^spec:/q' $(RULE); sed 's/^./  &/' deploy/monitoring/alerts
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
+SOAK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test image-test lint format bench chaos generate lock clean
+.PHONY: help setup demo playground test image-test lint format bench chaos soak generate lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -57,7 +58,7 @@ bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/ben
 chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 9 minutes
 	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
 
-lint: $(STAMP) ## format, style, types, layers, workflows, generated files
+.PHONY: help setup demo playground test image-test lint format bench chaos soak generate lock clean
 	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy

@@ -100,6 +100,10 @@ class Running:
         """Time in which it could have run, had a processor been free: tells a busy machine from a slow program."""
         return int(Path(f"/proc/{self.program.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
 
+    def resident_mib(self) -> float:
+        """Memory that is resident now, pages of shared libraries included."""
+        return float(self._process.memory_info().rss) / 2**20
+
     def peak_mib(self) -> float:
         """The most memory that was ever resident, as the kernel counted it."""
         for line in Path(f"/proc/{self.program.pid}/status").read_text(encoding="ascii").splitlines():

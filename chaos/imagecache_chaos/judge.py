@@ -41,17 +41,27 @@ class Verdict:
     faults: list[str] = field(default_factory=list)
 
 
-def judge(calls: Sequence[Call], caches: dict[str, Any], stale: float) -> Verdict:
-    """Judge a run by the calls that came and the caches that are left; `stale`: by how much reads may be behind."""
+def judge(
+    calls: Sequence[Call], caches: dict[str, Any], stale: float, *, wanted: int = WANTED, deciding: float = DECIDING
+) -> Verdict:
+    """Judge a run by the calls that came and the caches that are left.
+
+    Args:
+        calls: in the order in which they came.
+        caches: that are left.
+        stale: by how many seconds reads may be behind.
+        wanted: how many caches were to be made at most.
+        deciding: seconds from a look to the DELETE that follows from it.
+    """
     verdict = Verdict(orphans=len(caches))
     posts = [call for call in calls if call["operation"] == POST]
     made = [call for call in posts if call["work_done"]]
     # What is not carried out in a cloud that has room was asked for while the name was taken.
-    verdict.twins = len(posts) - len(made) + max(len(made) - WANTED, 0)
+    verdict.twins = len(posts) - len(made) + max(len(made) - wanted, 0)
     verdict.twins += sum(not _proven_gone(calls, old, new) for old, new in pairwise(made))
     for call in calls:
         if call["operation"] == DELETE and call["cache_status"] in {"Deleting", "absent"}:
-            double = _could_be_seen(calls, call, stale) or _too_soon(calls, call)
+            double = _could_be_seen(calls, call, stale, deciding) or _too_soon(calls, call)
             verdict.doubles += double
             verdict.races += not double
     counted = {"orphans": verdict.orphans, "twins": verdict.twins, "double DELETEs": verdict.doubles}
@@ -74,7 +84,7 @@ def _proven_gone(calls: Sequence[Call], old: Call, new: Call) -> bool:
     )
 
 
-def _could_be_seen(calls: Sequence[Call], late: Call, stale: float) -> bool:
+def _could_be_seen(calls: Sequence[Call], late: Call, stale: float, deciding: float) -> bool:
     """Whether a read that was answered in time shows what the first DELETE of that cache has done."""
     done = [
         _end(call)
@@ -86,7 +96,7 @@ def _could_be_seen(calls: Sequence[Call], late: Call, stale: float) -> bool:
         call["operation"] in {LIST, GET}
         and call["monotonic"] >= begun
         and call["status"] is not None
-        and _end(call) <= late["monotonic"] - DECIDING
+        and _end(call) <= late["monotonic"] - deciding
         for call in calls
     )
 
