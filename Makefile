@@ -58,7 +58,10 @@ bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/ben
 chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 9 minutes
 	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
 
-.PHONY: help setup demo playground test image-test lint format bench chaos soak generate lock clean
+soak: $(STAMP) ## two hours of load, faults and restarts, in 12 minutes; SOAK_ARGS="--hours 8", "--factor 1" for true time
+	@$(BIN)/python -m imagecache_chaos.soak $(SOAK_ARGS)
+
+lint: $(STAMP) ## format, style, types, layers, workflows, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "Run make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
