@@ -17,7 +17,7 @@ from imagecache_chaos.soak.load import Load
 from imagecache_chaos.soak.memory import Sample, memory_of, sample
 from imagecache_chaos.soak.storms import ApiServerStorm, CloudStorm, KeyStorm, ReplicaStorm
 from imagecache_chaos.soak.verdict import verdict
-from imagecache_chaos.soak.world import World
+from imagecache_chaos.soak.world import World, close_the_gap
 from imagecache_playground.cluster import Cluster
 
 PATIENCE = 150.0
@@ -69,6 +69,7 @@ class _Place:
 
 def soak(plan: Plan, cluster: Cluster, directory: Path, say: Callable[[str], None]) -> Outcome:
     """Carry it out. In one world the operator is never restarted; in the other, two replicas are, all the time."""
+    close_the_gap(cluster)
     with contextlib.ExitStack() as stack:
         places = []
         for name, replicas in (("steady", 1), ("restless", 2)):
