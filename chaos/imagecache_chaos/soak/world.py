@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import yaml
 
+from imagecache_chaos.soak.crew import persist
 from imagecache_chaos.soak.verdict import Known
 from imagecache_playground.cloud import BUILDER, PROJECT, REGION, SECRET_KEY, Cloud
 from imagecache_playground.cluster import BASE, GROUP_PATH, REPOSITORY, Cluster, manifest
@@ -78,7 +79,9 @@ def close_the_gap(cluster: Cluster) -> None:
     probe = manifest("default", "probe", name="probe")
 
     def in_force() -> bool:
-        return bool(cluster.plane.request("POST", path, probe)["metadata"].get("finalizers"))
+        # A kind that is new is refused for a moment while policies do not know it yet.
+        created = persist(lambda: cluster.plane.request("POST", path, probe))
+        return bool(created["metadata"].get("finalizers"))
 
     wait_for(in_force, what="the finalizer policy is in force", seconds=30)
 
