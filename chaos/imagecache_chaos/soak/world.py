@@ -81,7 +81,7 @@ def close_the_gap(cluster: Cluster) -> None:
     def in_force() -> bool:
         # A kind that is new is refused for a moment while policies do not know it yet.
         created = persist(lambda: cluster.plane.request("POST", path, probe))
-        return bool(created["metadata"].get("finalizers"))
+        return bool(created and created["metadata"].get("finalizers"))
 
     wait_for(in_force, what="the finalizer policy is in force", seconds=30)
 
