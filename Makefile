@@ -58,7 +58,7 @@ bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/ben
 chaos: $(STAMP) ## the operator killed at every point of create, replace, delete in a cloud that misbehaves, about 9 minutes
 	@$(BIN)/python -m imagecache_chaos $(CHAOS_ARGS)
 
-soak: $(STAMP) ## two hours of load, faults and restarts, in 12 minutes; SOAK_ARGS="--hours 8", "--factor 1" for true time
+soak: $(STAMP) ## two hours of load, faults and restarts, in 12 minutes; SOAK_ARGS="--hours 0.2" for a first look
 	@$(BIN)/python -m imagecache_chaos.soak $(SOAK_ARGS)
 
 lint: $(STAMP) ## format, style, types, layers, workflows, generated files

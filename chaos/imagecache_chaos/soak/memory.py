@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 WINDOWS = 20
@@ -38,7 +38,7 @@ class Memory:
         windows: MiB, median of each twentieth of the time.
     """
 
-    windows: Sequence[float] = field(default_factory=tuple)
+    windows: Sequence[float]
 
     @property
     def settled(self) -> float:

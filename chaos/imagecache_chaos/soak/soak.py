@@ -17,11 +17,11 @@ from imagecache_chaos.soak.load import Load
 from imagecache_chaos.soak.memory import Sample, memory_of, sample
 from imagecache_chaos.soak.storms import ApiServerStorm, CloudStorm, KeyStorm, ReplicaStorm
 from imagecache_chaos.soak.verdict import verdict
-from imagecache_chaos.soak.world import World
+from imagecache_chaos.soak.world import World, close_the_gap
 from imagecache_playground.cluster import Cluster
 
-PATIENCE = 150.0
-"""Seconds, not scaled, in which everything must be well when the storms are over; and gone when it was deleted."""
+PATIENCE = 1800.0
+"""Seconds of the operator's time in which all must be well when the storms are over; and gone when it was deleted."""
 
 MEMORY_MOST = 5.0
 JUDGED_QUARTER = 120.0
@@ -44,7 +44,11 @@ class Plan:
     @property
     def seconds(self) -> float:
         """How long the storms last in truth."""
-        return self.hours * 3600 / self.factor
+        return self.scaled(self.hours * 3600)
+
+    def scaled(self, seconds: float) -> float:
+        """How long so many seconds of the operator's time last in truth."""
+        return seconds / self.factor
 
 
 @dataclass
@@ -69,6 +73,7 @@ class _Place:
 
 def soak(plan: Plan, cluster: Cluster, directory: Path, say: Callable[[str], None]) -> Outcome:
     """Carry it out. In one world the operator is never restarted; in the other, two replicas are, all the time."""
+    close_the_gap(cluster)
     with contextlib.ExitStack() as stack:
         places = []
         for name, replicas in (("steady", 1), ("restless", 2)):
@@ -100,7 +105,7 @@ def soak(plan: Plan, cluster: Cluster, directory: Path, say: Callable[[str], Non
                     alone.program.signal(signal.SIGUSR2)
             crew.end()
         for place in places:
-            _end(place, say)
+            _end(place, plan.scaled(PATIENCE), say)
         last = sample(alone.program.pid)
         outcome = Outcome(_rows(places, samples, judged=plan.seconds / 4 >= JUDGED_QUARTER))
         outcome.notes += [
@@ -125,19 +130,19 @@ def _told(counter: Counter[str]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counter.most_common()) or "nothing"
 
 
-def _end(place: _Place, say: Callable[[str], None]) -> None:
+def _end(place: _Place, patience: float, say: Callable[[str], None]) -> None:
     """Calm; everything is well; everything is deleted; nothing is left. What does not end in time is stuck."""
     say(f"  {place.world.namespace}: calm, then {len(place.load.living)} objects are deleted")
     place.world.cloud.clear_faults()
     place.load.calm()
-    place.stuck += _until_none(place.load.unsound)
+    place.stuck += _until_none(place.load.unsound, patience)
     for item in list(place.load.living.values()):
         place.load.delete(item)
-    place.stuck += _until_none(place.load.unsound)
+    place.stuck += _until_none(place.load.unsound, patience)
 
 
-def _until_none(look: Callable[[], list[str]]) -> list[str]:
-    deadline = time.monotonic() + PATIENCE
+def _until_none(look: Callable[[], list[str]], seconds: float) -> list[str]:
+    deadline = time.monotonic() + seconds
     while (found := look()) and time.monotonic() < deadline:
         time.sleep(0.5)
     return found

@@ -61,7 +61,7 @@ class CloudStorm:
         elif chance < 0.07:
             caches = list(self._world.note_caches())
             if caches:
-                self._order("stale_list_drop", times=2, ids=dice.sample(caches, min(3, len(caches))))
+                self._order("stale_list_drop", operation=LIST, times=2, ids=dice.sample(caches, min(3, len(caches))))
         else:
             [(_, kind, operations, forms)] = dice.choices(_FAULTS, weights=[each[0] for each in _FAULTS])
             fields = dice.choice(forms) | {"operation": dice.choice(operations)}

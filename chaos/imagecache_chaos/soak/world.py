@@ -11,17 +11,19 @@ from typing import Any, Self
 
 import yaml
 
+from imagecache_chaos.soak.crew import persist
 from imagecache_chaos.soak.verdict import Known
 from imagecache_playground.cloud import BUILDER, PROJECT, REGION, SECRET_KEY, Cloud
-from imagecache_playground.cluster import BASE, REPOSITORY, Cluster
+from imagecache_playground.cluster import BASE, GROUP_PATH, REPOSITORY, Cluster, manifest
 from imagecache_playground.operator_process import operator_settings
-from imagecache_playground.processes import Program, bare_environment
+from imagecache_playground.processes import Program, bare_environment, wait_for
 from imagecache_playground.replicas import LEADS, STANDS_BY
 
 SECRET = "tenant"  # noqa: S105 (its name)
 TENANT_PROJECT = "fedcba9876543210fedcba9876543210"
 OWN_KEY, TENANT_KEYS = "AKOPERATOR000000000", ("AKTENANT00000000000", "AKTENANT10000000000")
 BROKEN = "nowhere/broken:1"
+POLICY = REPOSITORY / "deploy/kustomize/components/finalizer-policy/policy.yaml"
 SECRETS_ROLE = REPOSITORY / "deploy/kustomize/components/namespaced-credentials/role.yaml"
 
 CREATE_SECONDS, DELETE_SECONDS = 60.0, 30.0
@@ -68,6 +70,20 @@ def settings(factor: float, endpoint: str, namespace: str) -> dict[str, str]:
         IMAGECACHE_LEASE_NAMESPACE=namespace,
         **{name: f"{value / factor:.3f}" for name, value in seconds.items()},
     )
+
+
+def close_the_gap(cluster: Cluster) -> None:
+    """Have the finalizer on objects from their creation: these may be deleted while no operator leads for seconds."""
+    cluster.kubectl("apply", "-f", str(POLICY))
+    path = f"{GROUP_PATH}/namespaces/default/imagecaches?dryRun=All"
+    probe = manifest("default", "probe", name="probe")
+
+    def in_force() -> bool:
+        # A kind that is new is refused for a moment while policies do not know it yet.
+        created = persist(lambda: cluster.plane.request("POST", path, probe))
+        return bool(created and created["metadata"].get("finalizers"))
+
+    wait_for(in_force, what="the finalizer policy is in force", seconds=30)
 
 
 class Replica:
