@@ -126,14 +126,15 @@ class ControlPlane:
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """Send one request as the administrator; give the parsed JSON, or the text where it is none.
 
-        A server that has just started answers 429 for a kind whose storage is not ready; such a request is repeated.
+        A server that has just started answers 429 for a kind whose storage is not ready, and 503 while an admission
+        policy does not know a kind yet; such a request is repeated.
         """
         deadline = time.monotonic() + _READY_SECONDS
         while True:
             try:
                 return self._request(method, path, body, content_type)
             except ApiError as refusal:
-                if refusal.status != 429 or time.monotonic() > deadline:
+                if refusal.status not in {429, 503} or time.monotonic() > deadline:
                     raise
                 time.sleep(_POLL_SECONDS)
 

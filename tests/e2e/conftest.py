@@ -20,7 +20,8 @@ def cluster(programs: Programs, helm: Helm, tmp_path_factory: pytest.TempPathFac
         installed = Cluster(plane)
         install(helm, installed)
         yield installed
-        assert refused(AuditLog(log).requests()) == []
+        # Secrets are allowed by the tests that need them, in their namespaces, and not after the end of those.
+        assert [request for request in refused(AuditLog(log).requests()) if "/secrets?" not in request] == []
 
 
 @pytest.fixture
