@@ -17,6 +17,9 @@ from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import Present, Trouble
 from imagecache_operator.status import ImageCacheStatus
 
+CRD_TRUST = 60.0
+"""Seconds for which it holds that the CRD is not being deleted; an object that waits longer has it read again."""
+
 PATIENCE = 2.0
 """Seconds that a first look may take before the status says that it is awaited."""
 

@@ -13,6 +13,7 @@ from typing import assert_never
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
 from imagecache_operator.conditions import READY, READY_REASONS, Reason, Verdict
 from imagecache_operator.decision import (
+    CRD_TRUST,
     PATIENCE,
     Action,
     Confirm,
@@ -23,6 +24,7 @@ from imagecache_operator.decision import (
     Nothing,
     Outcome,
     Policy,
+    ReadCrd,
     Release,
     sighted,
     verdict_of,
@@ -231,10 +233,16 @@ class _Pass(Removal):
 
     def _hold(self, verdict: Verdict) -> Decision:
         """Keep the object until a person acts; the cloud need not be looked at often meanwhile."""
-        return self.wait(verdict, in_motion=False)
+        return self._unless_the_crd_goes(self.wait(verdict, in_motion=False))
+
+    def _unless_the_crd_goes(self, decision: Decision) -> Decision:
+        """No DELETE is near, before which the CRD would be read; so it is read for the sake of letting go."""
+        if self.facts.crd is Crd.UNREAD:
+            return replace(decision, action=ReadCrd())
+        return replace(decision, requeue_after=min(decision.requeue_after or CRD_TRUST, CRD_TRUST))
 
     def _trouble(self, trouble: Trouble) -> Decision:
-        return self.wait(self.told(trouble), in_motion=trouble.passing)
+        return self._unless_the_crd_goes(self.wait(self.told(trouble), in_motion=trouble.passing))
 
     def told(self, trouble: Trouble) -> Verdict:
         """With the ways out where a person must act."""

@@ -10,7 +10,7 @@ from imagecache_operator.accounts import Accounts
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.conditions import Verdict
-from imagecache_operator.decision import Facts, Room
+from imagecache_operator.decision import CRD_TRUST, Crd, Facts, Room
 from imagecache_operator.desired import desired
 from imagecache_operator.identity import Location, location_of
 from imagecache_operator.imagecache import ImageCache, Key
@@ -80,7 +80,7 @@ class Gatherer:
                 identity=identity,
                 obstacle=obstacle,
                 other_holder=self._other_holder(resource, observation, account),
-                crd=tracked.crd,
+                crd=tracked.crd if monotonic - tracked.crd_read < CRD_TRUST else Crd.UNREAD,
                 slot_granted=tracked.limiter is not None and tracked.limiter.granted(resource.key),
                 write_trouble=trouble,
                 answer=tracked.answer,

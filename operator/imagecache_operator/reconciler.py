@@ -333,7 +333,9 @@ class Reconciler:
 
     async def _read_crd(self, tracked: Tracked) -> None:
         assert tracked.deletion_seen is not None
-        tracked.crd = await self._crd.read(tracked.deletion_seen)
+        # What was read for others a moment ago serves, too; what this object was told already does not.
+        tracked.crd = await self._crd.read(max(tracked.deletion_seen, tracked.crd_read))
+        tracked.crd_read = self._clock.monotonic()
 
     async def stop(self, grace: float) -> None:
         """Let passes end, and give calls to the cloud that are on their way the rest of `grace` seconds."""

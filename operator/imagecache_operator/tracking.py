@@ -41,7 +41,7 @@ class Tracked:
         anchor: `deletion.requestedAt` and when that was on the monotonic clock, so that a clock that jumps changes
             nothing.
         answer: of the newest DELETE, while it is not in the status yet.
-        crd: what the CRD said, by a look that began after the deletion was seen.
+        crd, crd_read: what the CRD said, by a look that began after the deletion was seen; when it was told.
         deleting, creating, getting: calls in flight.
         claiming: the intent of a POST is being written, which is a claim to its name already.
         created_answer: of the newest POST, while it is not in the status yet.
@@ -65,6 +65,7 @@ class Tracked:
     anchor: tuple[datetime, float] | None = None
     answer: DeleteAnswer | None = None
     crd: Crd = Crd.UNREAD
+    crd_read: float = NEVER
     deleting: asyncio.Task[None] | None = None
     creating: asyncio.Task[None] | None = None
     claiming: bool = False

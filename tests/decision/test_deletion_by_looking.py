@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.decision.builders import (
     DELETED,
+    ELSEWHERE,
     GET_AWAITED,
     HERE,
     ID,
@@ -35,7 +36,8 @@ from tests.decision.builders import (
 )
 
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
-from imagecache_operator.decision import Confirm, Crd, Nothing, Outcome, Release
+from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.decision import Confirm, Crd, Nothing, Outcome, ReadCrd, Release
 from imagecache_operator.identity import Identity
 from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.observation import CacheStatus, Observation, Trouble, TroubleKind
@@ -294,13 +296,38 @@ def test_past_the_stall_time_every_waiting_row_is_stalled(case: Case, reason: st
 
 
 @pytest.mark.parametrize(
-    "observation",
-    [present(CacheStatus.DELETING), trouble(TroubleKind.THROTTLED), trouble(TroubleKind.CREDENTIALS_INVALID)],
-    ids=["Deleting", "Throttled", "CredentialsInvalid"],
+    ("observation", "again"),
+    [
+        pytest.param(present(CacheStatus.DELETING), 1780, id="Deleting"),
+        pytest.param(trouble(TroubleKind.THROTTLED), 60, id="Throttled"),
+        pytest.param(trouble(TroubleKind.CREDENTIALS_INVALID), 60, id="CredentialsInvalid"),
+    ],
 )
-def test_the_pass_comes_back_when_the_stall_time_is_over(observation: Observation) -> None:
-    """No event tells that time has passed; 20 seconds of 1800 are over."""
-    assert Case(observation=observation).decide().requeue_after == pytest.approx(1780)
+def test_the_pass_comes_back(observation: Observation, again: float) -> None:
+    """No event tells that the stall time is over (20 s of 1800 are), nor that the CRD is being deleted meanwhile."""
+    assert Case(observation=observation).decide().requeue_after == pytest.approx(again)
+
+
+HELD = [
+    pytest.param({"observation": trouble(TroubleKind.CREDENTIALS_INVALID)}, id="credentials"),
+    pytest.param({"observation": trouble(TroubleKind.CLOUD_UNAVAILABLE)}, id="cloud away"),
+    pytest.param({"facts": {"obstacle": Verdict(Reason.NOT_ALLOWED, "no")}}, id="settings"),
+    pytest.param({"facts": {"identity": replace(US, location=ELSEWHERE)}}, id="moved"),
+    pytest.param({"observation": absent(STRANGER)}, id="absent for others"),
+]
+
+
+@pytest.mark.parametrize("changes", HELD)
+def test_whatever_holds_an_object_the_crd_is_read(changes: dict[str, Any]) -> None:
+    """Else `kubectl delete crd` would wait for a repair that nobody will make any more."""
+    unread = changes | {"facts": changes.get("facts", {}) | {"crd": Crd.UNREAD}}
+    assert Case(**unread).decide().action == ReadCrd()
+    going = changes | {"facts": changes.get("facts", {}) | {"crd": Crd.DELETING}}
+    assert isinstance(Case(**going).decide().action, Release)
+    again = Case(**changes).decide()
+    assert again.action == Nothing()
+    assert again.requeue_after is not None
+    assert again.requeue_after <= 60
 
 
 def test_lateness_does_not_end_the_efforts() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.decision.builders import ID, Case
+from tests.decision.builders import ID, US, Case
 from tests.decision.generated import cases, near_misses, reached
 
 from imagecache_operator.answers import Accepted
@@ -28,6 +28,7 @@ from imagecache_operator.imagecache import ImageCache
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.observation import Absent, CacheStatus, Present, Unlisted
 from imagecache_operator.patches import status_patch
+from imagecache_operator.placement import moved
 from imagecache_operator.status import ImageCacheStatus, SeenBy
 
 many = settings(
@@ -282,12 +283,18 @@ def test_confirming_asks_for_the_very_id(case: Case) -> None:
 
 @many
 @given(DELETED_OBJECTS)
-def test_only_the_first_delete_reads_the_crd_and_only_writes_queue(case: Case) -> None:
-    """Neither is asked for a cache that goes by itself, nor for an object that is let go."""
-    if isinstance(case.decide().action, ReadCrd | QueueWrite):
+def test_only_writes_queue_and_only_what_is_not_going_by_itself_reads_the_crd(case: Case) -> None:
+    """Neither is asked for a cache that the cloud is deleting; the CRD is read where the object waits for others."""
+    action = case.decide().action
+    if isinstance(action, QueueWrite):
         assert isinstance(case.observation, Present)
-        assert case.observation.cache.status != CacheStatus.DELETING
+    if isinstance(action, ReadCrd | QueueWrite):
         assert case.resource.deleting
+        assert case.facts.get("obstacle") or not (
+            isinstance(case.observation, Present)
+            and case.observation.cache.status == CacheStatus.DELETING
+            and moved(case.resource.status.seen_by, case.facts.get("identity", US)) is None
+        )
 
 
 @many

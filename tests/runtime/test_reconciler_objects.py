@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.decision.builders import CREATED, ID
+from tests.decision.builders import CREATED, ID, rfc
 from tests.runtime.fakes import DELETE, GET, LIST
 from tests.runtime.reconciler_kit import KEY, OTHER_ID, Kit, delete, retain, touch
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
@@ -371,3 +371,17 @@ async def test_the_end_of_a_cache_is_announced_once_whatever_restarts(kit: Kit) 
         await kit.restart(after=5)
     assert "Its retention ends at" in kit.status()["conditions"][0]["message"]
     assert announced.count("Expired") == 1
+
+
+async def test_the_crd_goes_long_after_an_object_that_is_held(kit: Kit) -> None:
+    """It is read again each minute, by one GET for all, so `kubectl delete crd` ends though nobody repairs anything."""
+    kit.cloud.troubles[LIST] = Trouble(TroubleKind.ACCESS_DENIED, "403: no")
+    for number in range(20):
+        kit.make(name=f"w{number}", uid=f"u{number}")
+        kit.edit(delete, key=Key("team-a", f"w{number}"))
+    await pass_time(600)
+    assert kit.kubernetes.calls["get_crd"] <= 12
+    kit.kubernetes.crd["metadata"]["deletionTimestamp"] = rfc(EPOCH)
+    await pass_time(65)
+    assert kit.kubernetes.objects == {}
+    assert kit.released("deleted") == 0

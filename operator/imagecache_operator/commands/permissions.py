@@ -76,7 +76,7 @@ def needed(
     for verb in ("get", "patch"):
         yield Permission(verb, "", "configmaps", namespace=own_namespace, name=CONFIG_MAP)
     if lease is not None:
-        for verb in ("get", "create", "update"):
+        for verb in ("get", "watch", "create", "update"):
             # A permission to create cannot be limited to a name.
             name = None if verb == "create" else lease
             yield Permission(verb, "coordination.k8s.io", "leases", namespace=own_namespace, name=name)

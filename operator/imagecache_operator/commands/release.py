@@ -175,7 +175,7 @@ class Releaser:
         self._failed = 0
 
     async def run(self, keys: Sequence[Key]) -> int:
-        """Release them; returns the exit status."""
+        """Release them; returns the exit status: 1 when one failed, or when what stays was not recorded."""
         for key in keys:
             try:
                 await self._release(key)
@@ -189,7 +189,8 @@ class Releaser:
         if not keys:
             _say("No object carries our finalizer.")
         if any(map(may_stay, self._released)):
-            await self._tell_ledger()
+            recorded = await self._tell_ledger()
+            return 1 if self._failed or not recorded else 0
         return 1 if self._failed else 0
 
     async def _release(self, key: Key) -> None:
@@ -230,7 +231,8 @@ class Releaser:
             if _held(body) and body["metadata"]["uid"] == resource.uid:
                 self._fail(resource.key, PUT_BACK_BY_OPERATOR)
 
-    async def _tell_ledger(self) -> None:
+    async def _tell_ledger(self) -> bool:
+        """Whether all that stays is recorded."""
         where = f"{self._ledger_namespace}/{CONFIG_MAP}"
         for _ in range(ATTEMPTS):
             if self._ledger.waiting:
@@ -241,6 +243,8 @@ class Releaser:
             _warn(f"{self._ledger.waiting} of the caches that stay were not recorded in the ConfigMap {where}.")
         else:
             _say(f"Recorded in the ConfigMap {where}.")
+            return True
+        return False
 
     def _fail(self, key: Key, sentence: str) -> None:
         self._failed += 1

@@ -60,11 +60,10 @@ async def stands_still(kubernetes: KubernetesClient, settings: Settings, clock: 
     """
     namespace, name = settings.own_namespace, settings.lease_name
     if namespace is None:
-        sys.stderr.write(
-            "imagecache-operator: Whether an operator runs is not known, since its namespace is not: see "
-            "--lease-namespace.\n"
+        raise CommandError(
+            "Whether an operator runs cannot be told, since its namespace is not known: give --lease-namespace, or "
+            "--force when none does."
         )
-        return
     try:
         lease = await read_lease(kubernetes, namespace, name, clock.now())
     except KubernetesError as error:
