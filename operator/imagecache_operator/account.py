@@ -322,7 +322,8 @@ class Account:
     def _failed(self, trouble: Trouble, begun: float) -> None:
         former = self._looks.trouble
         if former is None or former.trouble.kind is not trouble.kind:
-            about = {"account": self.label, "reason": trouble.kind.value, "detail": trouble.message}
+            detail = f"{self.placement.region}: {trouble.message}"
+            about = {"account": self.label, "reason": trouble.kind.value, "detail": detail}
             logger.warning("Looking at the cloud fails", extra=about)
         change = self._looks.failed(trouble, begun)
         self._ended(begun)

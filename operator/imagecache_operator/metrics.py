@@ -172,11 +172,14 @@ class _State:
         most: dict[str, int] = {}
         queued: Count[str] = Count()
         ages: dict[str, float] = {}
+        # A place that was never seen, because an object names a wrong one, makes nobody blind who sees another.
+        seeing = {account.label for account in self._accounts if account.listed > float("-inf")}
         for account in self._accounts:
             # The cloud's limit is one for each region and project.
             most[account.label] = max(most.get(account.label, 0), account.quota_used)
             queued[account.label] += self._accounts.writes_waiting(account)
-            ages[account.label] = max(ages.get(account.label, 0.0), account.since_good_look())
+            if account.listed > float("-inf") or account.label not in seeing:
+                ages[account.label] = max(ages.get(account.label, 0.0), account.since_good_look())
         for label, seconds in ages.items():
             used.add_metric([label], most[label])
             age.add_metric([label], seconds)

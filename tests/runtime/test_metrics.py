@@ -21,6 +21,7 @@ from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.decision import Outcome
 from imagecache_operator.imagecache import Key
 from imagecache_operator.metrics import RESULTS, Metrics
+from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.placement import Defaults
 from imagecache_operator.store import Store
 from imagecache_operator.workqueue import WorkQueue
@@ -248,3 +249,15 @@ async def test_accounts(kit: Kit) -> None:
         kit.accounts.account_for(resource(name=name))
         limiter.request(resource(name=name).key, (0, EPOCH))
     assert kit.value("cloud_writes_waiting", account="default") == 2
+
+
+async def test_a_place_that_was_never_seen_makes_nobody_blind(kit: Kit) -> None:
+    """One object names a wrong region; the others' place is seen well, and only that counts."""
+    kit.accounts.account_for(resource())
+    await pass_time(1)
+    kit.sessions.trouble = Trouble(TroubleKind.ENDPOINT_INVALID, "no such region")
+    kit.accounts.account_for(resource(name="odd", spec={"imageCacheID": ID, "region": "cn-north-9"}))
+    await pass_time(3600)
+    age = kit.value("last_observation_age_seconds", account="default")
+    assert age is not None
+    assert age <= 60
