@@ -73,15 +73,17 @@ class Load:
     def _create(self, dice: random.Random) -> None:
         tenant = dice.random() < 0.4
         spec: dict[str, Any] = {"credentialsSecretRef": {"name": SECRET}} if tenant else {}
-        item = Item(f"o{next(self._numbers)}", makes=dice.random() < 0.6)
+        [how] = dice.choices(["make", "by-id", "by-name"], weights=[60, 28, 12])
+        item = Item(f"{how}-{next(self._numbers)}", makes=how == "make")
         if item.makes:
             item.sound = dice.random() < 0.9
             item.wanted = 1
             spec |= {"images": ["nginx:1" if item.sound else BROKEN], "recreateOn": ["SpecChanged"]}
         else:
             project = {"project": TENANT_PROJECT} if tenant else {}
-            item.cache_id = self._world.cloud.add_cache(item.name, **project)
-            spec |= {"imageCacheID": item.cache_id} if dice.random() < 0.7 else {"name": item.name}
+            # Old enough for a list that is behind to show it.
+            item.cache_id = self._world.cloud.add_cache(item.name, age_seconds=3600, **project)
+            spec |= {"imageCacheID": item.cache_id} if how == "by-id" else {"name": item.name}
         self.items[item.name] = self.living[item.name] = item
         # Refused as being there already, when the answer to the first attempt was lost.
         persist(lambda: self._world.cluster.create(self._world.namespace, item.name, **spec), fine=(409,))

@@ -59,7 +59,9 @@ class CloudStorm:
         elif chance < 0.02:
             self._order("unauthorized", times=1, operation=dice.choice(_ANY))
         elif chance < 0.07:
-            caches = list(self._world.note_caches())
+            # One list without it is enough to let go of an object that is bound by name, was never seen and is deleted.
+            found = self._world.note_caches()
+            caches = [cache_id for cache_id, cache in found.items() if not cache["name"].startswith("by-name")]
             if caches:
                 self._order("stale_list_drop", operation=LIST, times=2, ids=dice.sample(caches, min(3, len(caches))))
         else:
