@@ -34,6 +34,12 @@ ATTEMPT_TIMEOUT = 4.0
 RELEASE_TIMEOUT = 1.0
 """Seconds for handing the Lease back at the end."""
 
+HANDED_BACK = 1
+"""The duration in a Lease that its holder has handed back; one that was only wiped out by hand has another."""
+
+TRANSITIONS_MAX = 2**31 - 1
+"""The API server takes no larger number."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -69,6 +75,8 @@ class Election:
         self._free_at = float("-inf")
         self._renewed = float("-inf")
         self._held = False
+        self._may_hold = False
+        self._deaf = ""
         self.pulse = Pulse("The election", LEASE_DURATION, clock)
         self.holder = ""
         self.obstacle: str | None = "The Lease was not read yet."
@@ -93,6 +101,8 @@ class Election:
                 continue  # another candidate was quicker
             except KubernetesError as error:
                 self._complain(f"The Lease cannot be had: {error}")
+                await asyncio.sleep(RETRY_PERIOD)
+                continue
             # A watch that ends or is refused leaves polling.
             await asyncio.sleep(min(RETRY_PERIOD, max(self._free_in(), 0.05)))
 
@@ -103,19 +113,29 @@ class Election:
             await asyncio.sleep(max(self._renewed + RETRY_PERIOD - self._clock.monotonic(), 0.0))
             lost = await self._renew_in_time()
             if lost is not None:
-                self._held = False
+                self._held = self._may_hold = False
                 return lost
 
     async def release(self) -> None:
         """Hand the Lease back, so that the next replica need not wait; best effort."""
-        if not self._held or self._lease is None:
+        if not self._may_hold:
             return
-        self._held = False
+        self._held = self._may_hold = False
         with contextlib.suppress(KubernetesError, TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT):
-                spec = self._lease["spec"] | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._now()}
-                await self._kubernetes.replace_lease(self._where, self._lease | {"spec": spec})
-                logger.info("The Lease was handed back")
+                try:
+                    await self._hand_back(self._lease)
+                except ConflictError:
+                    # A write that was cut off may have been carried out all the same.
+                    await self._hand_back(await self._kubernetes.get_lease(self._where))
+
+    async def _hand_back(self, lease: dict[str, Any] | None) -> None:
+        spec = (lease or {}).get("spec") or {}
+        if lease is None or spec.get("holderIdentity") != self._identity:
+            raise ConflictError("it is not known to be ours")
+        spec |= {"holderIdentity": "", "leaseDurationSeconds": HANDED_BACK, "renewTime": self._now()}
+        await self._kubernetes.replace_lease(self._where, lease | {"spec": spec})
+        logger.info("The Lease was handed back")
 
     # --- as a candidate
 
@@ -137,10 +157,12 @@ class Election:
         self._lease = lease
         if seen == self._seen:
             return
-        self._seen = seen
+        first, self._seen = self._seen is None, seen
         self.holder = seen.holder
-        # Where there is none, it may have been deleted by hand, and its holder still acts.
-        free = lease is not None and seen.holder in {"", self._identity}
+        # Where there is none, or none that was handed back, somebody may have changed it by hand, and its holder still
+        # acts.
+        handed_back = spec.get("leaseDurationSeconds", HANDED_BACK if first else None) == HANDED_BACK
+        free = lease is not None and (seen.holder == self._identity or (not seen.holder and handed_back))
         self._free_at = self._clock.monotonic() + (0.0 if free else LEASE_DURATION)
 
     def _free_in(self) -> float:
@@ -156,8 +178,9 @@ class Election:
             "leaseDurationSeconds": int(LEASE_DURATION),
             "acquireTime": now,
             "renewTime": now,
-            "leaseTransitions": int(former.get("leaseTransitions") or 0) + changes_hands,
+            "leaseTransitions": min(int(former.get("leaseTransitions") or 0) + changes_hands, TRANSITIONS_MAX),
         }
+        self._may_hold = True
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 await self._write(spec)
@@ -171,11 +194,16 @@ class Election:
         """Watch until the Lease is free; each renewal puts that off."""
         version = self._seen.version if self._seen is not None else ""
         loop = asyncio.get_running_loop()
-        async with contextlib.aclosing(self._kubernetes.watch_lease(self._where, version)) as changes:
-            async for lease in changes:
-                self.pulse.beat()
-                self._observe(lease)
-                limit.reschedule(loop.time() + max(self._free_in(), 0.0))
+        try:
+            async with contextlib.aclosing(self._kubernetes.watch_lease(self._where, version)) as changes:
+                async for lease in changes:
+                    self.pulse.beat()
+                    self._observe(lease)
+                    limit.reschedule(loop.time() + max(self._free_in(), 0.0))
+        except KubernetesError as error:
+            if str(error) != self._deaf:
+                logger.warning("The Lease cannot be watched, so it is polled: %s", error)
+            self._deaf = str(error)
 
     # --- as the leader
 
@@ -198,7 +226,9 @@ class Election:
 
     async def _renew(self) -> str | None:
         assert self._lease is not None
-        spec = self._lease["spec"] | {"renewTime": self._now()}
+        # All that counts, so that what somebody changed by hand does not stay.
+        ours = {"holderIdentity": self._identity, "leaseDurationSeconds": int(LEASE_DURATION)}
+        spec = self._lease["spec"] | ours | {"renewTime": self._now()}
         try:
             await self._write(spec)
         except (ConflictError, NotFoundError):

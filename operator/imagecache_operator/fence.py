@@ -10,6 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 Leading = Callable[[], bool]
 """Whether this process may act now; asked for each request."""
@@ -31,6 +34,48 @@ def fenced(leading: Leading) -> aiohttp.TraceConfig:
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(ask)
-    trace.on_connection_create_end.append(ask)
-    trace.on_connection_reuseconn.append(ask)
     return trace
+
+
+class FencedConnector(aiohttp.TCPConnector):
+    """Asks once more when the connection is at hand, and closes one that is not to be used.
+
+    A trace that raises there would leave it open for nobody: aiohttp takes it off its books and does not close it.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 (aiohttp calls it so)
+    ) -> Connection:
+        """See `aiohttp.BaseConnector`."""
+        connection = await super().connect(req, traces, timeout)
+        try:
+            for trace in traces:
+                await trace.send_request_start(req.method, req.url, req.headers)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class FencedRequest(aiohttp.ClientRequest):
+    """Asks a last time before the first byte: aiohttp writes what has a body in a later turn of the loop.
+
+    A process may be frozen between the two, and thaw when another one acts.
+    """
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """See `aiohttp.ClientRequest`."""
+        try:
+            for trace in self._traces:
+                await trace.send_request_start(self.method, self.url, self.headers)
+        except NotLeadingError as error:
+            # Whoever waits for the answer gets this one; the headers are still in the writer, and stay there.
+            assert conn.protocol is not None
+            conn.protocol.set_exception(error)
+            return
+        await super().write_bytes(writer, conn, content_length)

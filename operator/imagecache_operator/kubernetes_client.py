@@ -19,6 +19,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
+from imagecache_operator.fence import FencedConnector, FencedRequest
 from imagecache_operator.imagecache import Key
 from imagecache_operator.names import GROUP, PLURAL, SECRET_TYPE, VERSION
 
@@ -65,8 +66,9 @@ class KubernetesClient:
         self.server_time: datetime | None = None
         """What the API server's clock said with its newest answer, in whole seconds; None while it has not told."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=RESTClientObject(configuration).ssl_context),
+            connector=FencedConnector(limit=CONNECTIONS_MAX, ssl=RESTClientObject(configuration).ssl_context),
             cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=FencedRequest,
             trace_configs=[fence] if fence is not None else [],
         )
 

@@ -146,6 +146,8 @@ class Term:
             for task in ended:
                 task.result()
         finally:
+            # First of all: a list that is answered now must not start the queue after its stop.
+            background[-1].cancel()
             await reconciler.stop(GRACE)
             await self._accounts.stop()
             await asyncio.gather(self._ledger.flush(LAST_WORDS), self._events.flush(LAST_WORDS))

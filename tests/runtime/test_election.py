@@ -295,6 +295,84 @@ async def test_a_frozen_leader_does_not_lead_when_it_thaws(world: World) -> None
     await world.until_leads(second, at_most=20)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, None])
+async def test_a_lease_that_cannot_be_read_is_asked_for_every_two_seconds(world: World, status: int | None) -> None:
+    """Also by a standby whose time to wait is over; the API server is not hammered for being away."""
+    first, _ = await world.pair()
+    await first.kill()
+    error = KubernetesError("no", status)
+    world.server.fail("get_lease", *[error] * 1000)
+    world.server.fail("watch_lease", *[error] * 1000)
+    await pass_time(30)
+    before = world.server.calls["get_lease"]
+    await pass_time(60)
+    assert world.server.calls["get_lease"] - before <= 60 / RETRY_PERIOD + 2
+
+
+class SlowLink(Link):
+    """Writes are carried out; their answers take half a second."""
+
+    async def replace_lease(self, where: Key, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """See `KubernetesClient`."""
+        answer = await self.server.replace_lease(where, lease)
+        await asyncio.sleep(0.5)
+        return answer
+
+
+@pytest.mark.parametrize("during", ["the taking", "a renewal"])
+async def test_a_stop_in_the_middle_of_a_write_hands_over(world: World, during: str) -> None:
+    """The write that was cut off has been carried out: the Lease is read again, and handed back."""
+    first = Replica(world.server, "a", world.clock)
+    first.link.__class__ = SlowLink
+    world.replicas.append(first)
+    await pass_time(0.2)
+    assert world.spec()["holderIdentity"] == "a"
+    if during == "a renewal":
+        await pass_time(2.4)
+        assert first.leads
+    await first.stop()
+    second = await world.start("b")
+    assert await world.until_leads(second, at_most=20) <= 2.0
+
+
+WIPED_OUT = [None, {}, {"holderIdentity": ""}, {"holderIdentity": "", "leaseDurationSeconds": 15}]
+
+
+@pytest.mark.parametrize("spec", WIPED_OUT, ids=str)
+async def test_a_holder_that_was_wiped_out_by_hand_still_leads_alone(world: World, spec: dict[str, Any] | None) -> None:
+    """As with a Lease that was deleted: only our own release says that nobody acts."""
+    await world.pair()
+    wiped = {name: value for name, value in world.server.leases[WHERE].items() if name != "spec"}
+    world.server.put_lease(WHERE, wiped | ({"spec": spec} if spec is not None else {}))
+    for _ in range(1500):
+        await asyncio.sleep(0.02)
+        assert sum(replica.leads for replica in world.replicas) <= 1
+
+
+async def test_without_the_right_to_watch_a_standby_is_ready(world: World) -> None:
+    """It can take over, so it says so."""
+    await world.pair()
+    third = Replica(world.server, "c", world.clock)
+    third.link.deaf = True
+    world.replicas.append(third)
+    await pass_time(1)
+    for _ in range(100):
+        await asyncio.sleep(0.3)
+        assert third.election.obstacle is None
+
+
+async def test_odd_values_do_not_stop_the_election(world: World) -> None:
+    """The counter at its end, and a duration of an hour, both written by hand."""
+    spec = {"leaseTransitions": 2**31 - 1, "holderIdentity": "", "leaseDurationSeconds": 1}
+    world.server.put_lease(WHERE, {"metadata": {"name": WHERE.name}, "spec": spec})
+    first = await world.start("a")
+    assert first.leads
+    assert world.spec()["leaseTransitions"] == 2**31 - 1
+    world.server.put_lease(WHERE, world.server.leases[WHERE] | {"spec": world.spec() | {"leaseDurationSeconds": 3600}})
+    await pass_time(5)
+    assert world.spec()["leaseDurationSeconds"] == 15
+
+
 async def something_happens(world: World, dice: random.Random, name: str) -> None:
     """One of the things that happen to replicas."""
     replica = dice.choice(world.replicas)

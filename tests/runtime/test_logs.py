@@ -294,7 +294,7 @@ async def test_trouble_of_an_account_is_told_once(started: Started, caplog: pyte
     fails = {"message": "Looking at the cloud fails", "level": "WARNING", "account": "default"}
     assert [fields(record) for record in caplog.records] == [
         fails | {"reason": "CloudUnavailable", "detail": "eu-west-101: 500: sorry"},
-        fails | {"reason": "AccessDenied", "detail": "403: no"},
+        fails | {"reason": "AccessDenied", "detail": "eu-west-101: 403: no"},
         {"message": "Looking at the cloud works again", "level": "INFO", "account": "default"},
     ]
     assert started.client.count(LIST) > 20

@@ -167,6 +167,8 @@ class KeyGate:
             self._refused, self._proven = trouble, False
             self._next_attempt[None] = until
             self._wall_offset = wall_offset(self._clock)
+            # `Gates` holds it for its users alone; the slow lane must outlive them (a term, an object).
+            asyncio.get_running_loop().call_later(SLOW_LANE, _until_now, self)
         elif trouble is not None and trouble.kind is TroubleKind.ACCESS_DENIED:
             self._refused = None
             if self._suspects.setdefault(operation, subject) != subject or operation is Operation.LIST:
@@ -176,3 +178,7 @@ class KeyGate:
             self._proven, self._refused = True, None
             self._denied.pop(operation, None)
             self._suspects.pop(operation, None)
+
+
+def _until_now(_gate: KeyGate) -> None:
+    """Keeps the gate alive until then."""

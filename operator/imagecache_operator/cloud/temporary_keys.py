@@ -173,7 +173,7 @@ async def _ask(http: httpx.AsyncClient, question: _Question, within: float) -> M
         reason = clip(str(error), 256) or type(error).__name__
         raise _trouble(TroubleKind.CLOUD_UNAVAILABLE, f"{whom} could not be reached: {reason}") from None
     # Whoever answers has the token, and might say it.
-    error_words = str(read_error(response)).replace(question.token, "...")
+    error_words = str(read_error(_without(question.token, response)))
     match response.status_code:
         case 408 | 425 | 429:
             raise _trouble(TroubleKind.CLOUD_UNAVAILABLE, f"{whom} is busy ({error_words}).")
@@ -189,6 +189,13 @@ async def _ask(http: httpx.AsyncClient, question: _Question, within: float) -> M
     if not isinstance(answer, dict) or is_error(answer):
         raise _unreadable(question)
     return answer
+
+
+def _without(token: str, response: httpx.Response) -> httpx.Response:
+    """Taken out before anything is cut to its length: a part of a token would not be found any more."""
+    content = response.content.replace(token.encode(), b"...")
+    told = {name: value for name in ("Date", "X-Request-Id") if (value := response.headers.get(name))}
+    return httpx.Response(response.status_code, headers=told, content=content, request=response.request)
 
 
 def _key_in(found: Mapping[str, Any], names: tuple[str, str, str], question: _Question) -> AccessKey:

@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from imagecache_operator.fence import NotLeadingError
+from imagecache_operator.fence import FencedConnector, FencedRequest, NotLeadingError
 
 CONNECTIONS_MAX = 10
 """Connections to the cloud; more than 10 calls are never in flight."""
@@ -62,8 +62,9 @@ def open_client(request_timeout: float, fence: aiohttp.TraceConfig | None = None
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls),
+            connector=FencedConnector(limit=CONNECTIONS_MAX, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=FencedRequest,
             middlewares=(_never_repeat,),
             trace_configs=[fence] if fence is not None else [],
         )

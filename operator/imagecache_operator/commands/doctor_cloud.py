@@ -12,7 +12,13 @@ import httpx
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import CloudClient, NotThere
-from imagecache_operator.cloud.credentials import AccessKey, Credentials, CredentialsError, CredentialsSource
+from imagecache_operator.cloud.credentials import (
+    AccessKey,
+    Credentials,
+    CredentialsError,
+    CredentialsSource,
+    UserPassword,
+)
 from imagecache_operator.cloud.credentials_source import source_from
 from imagecache_operator.cloud.endpoints import EndpointError
 from imagecache_operator.cloud.gate import Operation
@@ -115,7 +121,7 @@ async def _endpoints(
 
 def _clock(reached: Reached, credentials: Credentials | None, clock: Clock) -> Finding:
     finding = judge_clock(_CLOCK_OF_CLOUD, reached.date, clock.now())
-    if finding.outcome is Outcome.FAILED and not (credentials and isinstance(credentials.secret, AccessKey)):
+    if finding.outcome is Outcome.FAILED and credentials and isinstance(credentials.secret, UserPassword):
         # Nothing is signed with a user and a password.
         return Finding(finding.check, Outcome.WARNING, finding.told, finding.mend)
     return finding

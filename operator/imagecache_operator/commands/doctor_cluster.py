@@ -110,7 +110,7 @@ async def _permissions(kubernetes: KubernetesClient, settings: Settings) -> Find
             namespaces=settings.namespaces,
             own_namespace=settings.own_namespace,
             secrets=settings.namespaced_credentials,
-            lease=settings.lease_name if settings.leader_election else None,
+            lease=settings.lease_name if settings.elects else None,
         )
     )
     try:
@@ -140,7 +140,7 @@ async def _lease(kubernetes: KubernetesClient, settings: Settings, clock: Clock)
     try:
         lease = await read_lease(kubernetes, namespace, name, clock.now())
     except KubernetesError as error:
-        if not settings.leader_election:
+        if not settings.elects:
             return Finding(_LEASE, Outcome.SKIPPED, "it cannot be read, and is not used without leader election.")
         return Finding(_LEASE, Outcome.FAILED, f"It cannot be read: {error}", "Give the operator its Role.")
     if lease is None:

@@ -69,7 +69,10 @@ def _means(resource: ImageCache, cache: Cache, location: Location, place_of: Pla
     if (cache_id or resource.cloud_name) not in {cache.id, cache.name}:
         return False
     if resource.status.seen_by is not None:
-        return location_of(resource.status.seen_by) == location and cache_id == cache.id
+        # Between two caches of a replacement there is no id; a POST whose answer was lost may have made this one.
+        return location_of(resource.status.seen_by) == location and (
+            cache_id == cache.id if cache_id is not None else resource.cloud_name == cache.name
+        )
     if cache_id is not None:
         return cache_id == cache.id
     place = place_of(resource)

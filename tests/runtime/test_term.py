@@ -1,0 +1,56 @@
+"""Terms that come and go in one process: nothing of a former one acts, and what was learnt of keys stays."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from tests.runtime.term_kit import means_of_a_term
+
+from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.term import Term
+
+REAL_TIME = True
+
+
+async def test_a_term_that_ends_as_its_first_list_arrives_does_not_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer comes between the stop of the queue and the end of the task that would start it."""
+    async with means_of_a_term() as (servers, means):
+        term = Term(means)
+        answered, stop = asyncio.Event(), term._accounts.stop
+
+        async def complete() -> None:
+            await answered.wait()
+
+        async def answered_meanwhile() -> None:
+            await stop()
+            answered.set()
+
+        monkeypatch.setattr(term._relister, "complete", complete)
+        monkeypatch.setattr(term._accounts, "stop", answered_meanwhile)
+        for body in servers.objects:
+            term._reconciler.objects.upsert(body)
+        acting = asyncio.create_task(term.run())
+        await asyncio.sleep(0.05)
+        acting.cancel()
+        await asyncio.wait({acting})
+        before = servers.asked.total()
+        await asyncio.sleep(0.5)  # so long for one that acts all the same
+        assert servers.asked.total() == before
+
+
+async def test_a_bad_key_stays_spared_in_the_next_term() -> None:
+    """It locks after a few failures, for everybody who uses it, however often the Lease changes hands."""
+    async with means_of_a_term() as (_, means):
+
+        async def refused() -> Trouble:
+            return Trouble(TroubleKind.CREDENTIALS_INVALID, "401")
+
+        gate = Term(means)._credentials._sessions._gate_of(means.source.current())
+        await gate.run(Operation.LIST, "", refused, lambda answer: answer)
+        del gate
+        gc.collect()
+        next_gate = Term(means)._credentials._sessions._gate_of(means.source.current())
+        assert next_gate.trouble(Operation.LIST) is not None
