@@ -138,6 +138,12 @@ def test_every_value_has_a_comment() -> None:
         ({"settings": {"region": "CN North"}}, "at '/settings/region': 'CN North' does not match pattern"),
         ({"settings": {"projectID": "abc"}}, "at '/settings/projectID'"),
         ({"settings": {"activeInterval": 0.01}}, "at '/settings/activeInterval': minimum: got 0.01, want 0.1"),
+        ({"settings": {"activeInterval": "0.01"}}, "at '/settings/activeInterval': '0.01' does not match pattern"),
+        ({"settings": {"cceEndpoint": "foo"}}, "at '/settings/cceEndpoint': 'foo' does not match pattern"),
+        ({"settings": {"cceEndpointByRegion": {"a": ""}}}, "at '/settings/cceEndpointByRegion/a'"),
+        ({"settings": {"iamEndpoint": "http://x.y"}}, "settings: iamEndpoint is http://x.y: http shows"),
+        ({"settings": {"cceEndpoint": "http://localhost.x.y"}}, "settings: cceEndpoint is http://localhost.x.y"),
+        ({"settings": {"cceEndpointByRegion": {"cn-north-4": "http://x.y"}}}, "settings: cn-north-4 is http://x.y"),
         ({"settings": {"activeInterval": "5s"}}, "at '/settings/activeInterval'"),
         ({"settings": {"ownCredentialsNamespaces": []}}, "at '/settings/ownCredentialsNamespaces': minItems"),
         ({"settings": {"logLevel": "loud"}}, "at '/settings/logLevel': value must be one of"),
@@ -162,6 +168,22 @@ def test_wrong_values_are_refused(helm: Helm, values: Object, says: str) -> None
     """Before anything reaches the cluster, with the place and the reason."""
     with pytest.raises(HelmError, match=re.escape(says)):
         helm.template(values)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"cceEndpoint": "http://cce.example.com", "allowHTTP": True},
+        {"cceEndpoint": "http://127.0.0.1:8080"},
+        {"cceEndpoint": "http://[::1]:8080"},
+        {"cceEndpoint": "cce.{region}.example.com:8443/path", "iamEndpoint": "https://iam"},
+        {"activeInterval": "0.1", "idleInterval": "10.5"},
+    ],
+    ids=json.dumps,
+)
+def test_odd_values_are_taken(helm: Helm, settings: Object) -> None:
+    """As the operator would take them."""
+    assert helm.template({"settings": settings})
 
 
 # --- what values do

@@ -20,6 +20,10 @@ FORMS: dict[str, tuple[Path, Object]] = {
         {"namespacedCredentials": True},
     ),
     "one namespace": (DEPLOY / "kustomize" / "overlays" / "one-namespace", {"namespaces": ["team-a"]}),
+    "one namespace, namespaced credentials": (
+        DEPLOY / "kustomize" / "overlays" / "one-namespace-credentials",
+        {"namespaces": ["team-a"], "namespacedCredentials": True},
+    ),
     "pod identity": (
         DEPLOY / "kustomize" / "overlays" / "pod-identity",
         {"credentials": {"source": "podIdentity"}},

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.deploy.kustomize import DEPLOY, Object, render
+from tests.helm import Helm, is_hook
 
 from imagecache_controlplane import kubectl_path
 from imagecache_operator.cloud.credentials_keys import CHECKS
@@ -39,18 +40,22 @@ def test_policies_have_the_actions_of_the_operator_and_no_other() -> None:
 @pytest.fixture
 def overlays(tmp_path: Path) -> dict[str, list[Object]]:
     """What the overlays of the page render to, by the way that they ask for."""
-    base = os.path.relpath((DEPLOY / "kustomize" / "base").resolve(), tmp_path.resolve())
+    deploy = os.path.relpath(DEPLOY.resolve(), tmp_path.resolve())
     rendered: dict[str, list[Object]] = {}
     for text in blocks("yaml"):
-        (tmp_path / "kustomization.yaml").write_text(text.replace("../../base", base), encoding="utf-8")
-        documents = render(tmp_path)
-        rendered[_settings(documents)["IMAGECACHE_AUTH"]] = documents
+        if text.startswith("# mine/kustomization.yaml"):
+            (tmp_path / "kustomization.yaml").write_text(text.replace("../deploy", deploy), encoding="utf-8")
+            documents = render(tmp_path)
+            rendered[_settings(documents)["IMAGECACHE_AUTH"]] = documents
     return rendered
 
 
 def _settings(documents: list[Object]) -> dict[str, str]:
+    """The environment of the pod; an empty variable is an unset one."""
     [found] = [it for it in documents if it["kind"] == "ConfigMap" and it["metadata"]["name"] == "imagecache-operator"]
-    return dict(found["data"])
+    [container] = _pod(documents)["containers"]
+    plain = {it["name"]: it["value"] for it in container.get("env") or []}
+    return {name: value for name, value in (found["data"] | plain).items() if value}
 
 
 def _pod(documents: list[Object]) -> dict[str, Any]:
@@ -64,6 +69,13 @@ def test_overlays_set_what_the_program_knows(overlays: dict[str, list[Object]]) 
     assert overlays.keys() == {"oidc", "pod-identity"}
     for documents in overlays.values():
         assert _settings(documents).keys() <= known
+
+
+def test_helm_and_kustomize_set_the_same(helm: Helm, overlays: dict[str, list[Object]]) -> None:
+    """The values of the page lead to the same settings as its overlay, for each way."""
+    values = [yaml.safe_load(text) for text in blocks("yaml") if text.startswith("# my-values.yaml")]
+    charts = [_settings([it for it in helm.template(each) if not is_hook(it)]) for each in values]
+    assert {each["IMAGECACHE_AUTH"]: each for each in charts} == {way: _settings(it) for way, it in overlays.items()}
 
 
 def test_the_token_is_mounted_where_the_setting_says(overlays: dict[str, list[Object]]) -> None:

@@ -160,13 +160,29 @@ def test_with_kustomize(reader: Reader) -> None:
 
 
 def test_from_kustomize_to_helm(reader: Reader) -> None:
-    """With an object there, which stays."""
+    """With an object there, which stays; the next upgrade brings another definition, and helm alone owns it."""
+    config = reader.folder / "deploy" / "kustomize" / "base" / "settings.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + "  IMAGECACHE_LOG_LEVEL: debug\n", encoding="utf-8")
     reader.run("kubectl apply --server-side -k deploy/kustomize/base")
+    settings = "-n", NAMESPACE, "get", "configmap", "imagecache-operator", "-o", "yaml"
+    assert "IMAGECACHE_LOG_LEVEL: debug" in reader.cluster.kubectl(*settings)
     reader.hold()
     values = next(block for block in blocks() if block.text.startswith("# my-values.yaml"))
     (reader.folder / "my-values.yaml").write_text(values.text, encoding="utf-8")
     reader.follow("From kustomize to Helm")
+    assert "IMAGECACHE_REGION: cn-north-4" in reader.cluster.kubectl(*settings)
+    assert "IMAGECACHE_LOG_LEVEL" not in reader.cluster.kubectl(*settings)
     assert reader.replicas() == 2
+    assert reader.cluster.get("default", "web")
+    [crd] = (reader.folder / "deploy" / "helm").rglob("cce.huaweicloud.com_imagecaches.yaml")
+    text = crd.read_text(encoding="utf-8")
+    crd.write_text(text.replace("The cloud's own word.", "Another description."), encoding="utf-8")
+    reader.follow("Upgrade")
+    found = reader.cluster.kubectl(
+        "get", "crd", "imagecaches.cce.huaweicloud.com", "-o", "yaml", "--show-managed-fields"
+    )
+    assert "Another description." in found
+    assert "manager: kubectl" not in found
     assert reader.cluster.get("default", "web")
 
 

@@ -74,6 +74,15 @@
 {{- if and .Values.settings.auth (ne $source "secret") -}}
 {{- fail (printf "settings.auth is for credentials.source: secret; with %s leave it out" $source) -}}
 {{- end -}}
+{{- $endpoints := pick .Values.settings "cceEndpoint" "iamEndpoint" "stsEndpoint" -}}
+{{- range $name, $endpoint := merge $endpoints .Values.settings.cceEndpointByRegion -}}
+{{- if and (hasPrefix "http://" $endpoint) (not $.Values.settings.allowHTTP) -}}
+{{- if not (regexMatch "^http://(localhost|127\\.[0-9.]+|\\[::1\\])(:|/|$)" $endpoint) -}}
+{{- $why := "http shows the credentials to everybody on the way; take https, or set settings.allowHTTP" -}}
+{{- fail (printf "settings: %s is %s: %s" $name $endpoint $why) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if eq $source "oidc" -}}
 {{- if not (and .Values.credentials.oidc.providerURN .Values.credentials.oidc.agencyURN) -}}
 {{- fail "credentials.source: oidc needs credentials.oidc.providerURN and credentials.oidc.agencyURN" -}}
