@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from tests.deploy.kubelet import Kubelet
@@ -37,15 +39,15 @@ class Block:
         return [line.removeprefix("$ ") for line in joined.splitlines() if line.startswith("$ ")]
 
 
-def blocks() -> list[Block]:
-    """All of the page."""
+def blocks(page: str = PAGE) -> list[Block]:
+    """All of a page, those in lists, too."""
     found = []
     heading = ""
-    pattern = r"^#+ (?P<heading>[^\n]+)$|^```(?P<kind>\w+)\n(?P<text>.*?)^```$"
-    for match in re.finditer(pattern, PAGE, re.MULTILINE | re.DOTALL):
+    pattern = r"^#+ (?P<heading>[^\n]+)$|^ *```(?P<kind>\w+)\n(?P<text>.*?)^ *```$"
+    for match in re.finditer(pattern, page, re.MULTILINE | re.DOTALL):
         heading = match["heading"] or heading
         if match["kind"]:
-            found.append(Block(heading, match["kind"], match["text"]))
+            found.append(Block(heading, match["kind"], dedent(match["text"])))
     return found
 
 
@@ -58,23 +60,26 @@ class Reader:
     folder: Path
     kubelet: Kubelet
     said: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
 
     def follow(self, *headings: str) -> None:
         """Write the files and run the commands below these headings."""
         with self.kubelet.working():
             for block in (each for each in blocks() if each.heading in headings):
                 if block.kind == "yaml":
-                    self._write(block.text)
+                    self.write(block.text)
                 for command in block.commands:
                     self.run(command)
 
     def run(self, command: str) -> None:
         """Run a command; it must succeed."""
-        path = os.pathsep.join([str(self.helm.parent), str(kubectl_path().parent), os.environ["PATH"]])
+        programs = (self.helm, kubectl_path(), Path(sys.executable))
+        path = os.pathsep.join([*(str(program.parent) for program in programs), os.environ["PATH"]])
+        home = {"KUBECONFIG": str(self.cluster.plane.kubeconfig), "HOME": str(self.folder), "PATH": path}
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,
-            env=bare_environment(KUBECONFIG=str(self.cluster.plane.kubeconfig), HOME=str(self.folder)) | {"PATH": path},
+            env=bare_environment() | home | self.environment,
             capture_output=True,
             text=True,
             timeout=120,
@@ -83,7 +88,8 @@ class Reader:
         assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
         self.said.append(done.stdout)
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Write a file whose name is in its first line."""
         name = re.match(r"# (\S+)\n", text)
         assert name, "a block of YAML begins with the name of its file"
         path = self.folder / name[1]
