@@ -47,7 +47,8 @@ playground: $(STAMP) ## control plane, simulator and operator, left running for 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m imagecache_controlplane --programs-only >/dev/null
 	@$(BIN)/python -m imagecache_gotools >/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@# More than there are cores, since most of the time of a test with processes is waiting.
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 image-test: $(STAMP) ## the image built, measured, and run as a restricted pod; needs root, buildah and runc, about 4 minutes
 	@$(BIN)/python -m pytest --timeout 1200 $(PYTEST_ARGS) image
