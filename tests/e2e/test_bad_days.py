@@ -95,7 +95,7 @@ def test_the_api_server_is_away_for_a_while(surroundings: Callable[..., Surround
     """Killed in mid-deletion, away for 8 s, and back: the watch recovers, and every deletion ends."""
     world = surroundings(own_cluster, {"timing": {"delete_seconds": 2}, "writes_per_minute": 0})
     ids = bind_many(world)
-    world.operator()
+    world.operator(IMAGECACHE_DELETE_RETRY_AFTER="5")  # for intents whose DELETE was never sent
     wait_all_ready(world)
     delete_all(world)
     own_cluster.plane.kill_apiserver()
@@ -108,7 +108,7 @@ def test_the_api_server_hangs_for_a_while(surroundings: Callable[..., Surroundin
     """Connections that are open and dead, found by time-outs: every deletion ends once it goes on."""
     world = surroundings(own_cluster, {"timing": {"delete_seconds": 1}, "writes_per_minute": 0})
     ids = bind_many(world)
-    world.operator()
+    world.operator(IMAGECACHE_DELETE_RETRY_AFTER="5")  # for intents whose DELETE was never sent
     wait_all_ready(world)
     delete_all(world)
     own_cluster.plane.freeze_apiserver()
