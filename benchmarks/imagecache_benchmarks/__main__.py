@@ -34,7 +34,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Bench], None], int, int]] = {
     "creating": (creating, 5, 35),
     "creating-limited": (creating_limited, 5, 35),
     "many-accounts": (many_accounts, 240, 0),
-    "replicas": (replicas, 5, 110),
+    "replicas": (replicas, 5, 60),
     "thousand": (thousand, 30, 175),
 }
 """By name: what to do, and how many seconds it takes once and per run."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import signal
 import time
-from pathlib import Path
+from collections.abc import Iterable
+from functools import partial
 
 from imagecache_benchmarks.bench import Bench, World
 from imagecache_benchmarks.results import Row, percentile
@@ -26,15 +27,14 @@ KILL_MOST, KILL_MOST_EVER = 17.0, 20.0
 class _Pair:
     """Two replicas; whoever goes is followed by a fresh one, with the same key."""
 
-    def __init__(self, world: World, directory: Path) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self._directory = directory
         self._number = 0
         self.replicas = [self._start(number) for number in range(len(KEYS))]
 
     def _start(self, number: int) -> Replica:
         self._number += 1
-        log = self._directory / f"replica-{self._number}.log"
+        log = self.world.directory / f"replica-{self._number}.log"
         namespace = {"IMAGECACHE_NAMESPACES": self.world.namespace}
         return Replica(self.world.kubeconfig, self.world.cloud.endpoint, log, number, **namespace)
 
@@ -69,6 +69,12 @@ class _Pair:
             replica.program.stop()
 
 
+def held(world: World, names: Iterable[str]) -> bool:
+    """Whether all of these objects carry a finalizer; those of former rounds may go meanwhile."""
+    objects = world.line.objects(world.namespace)
+    return set(names) <= {one["metadata"]["name"] for one in objects if one["metadata"].get("finalizers")}
+
+
 def replicas(bench: Bench) -> None:
     """Each run: twenty hand-overs by SIGTERM and two by SIGKILL, with deletions going on all the time."""
     terms: list[float] = []
@@ -76,11 +82,11 @@ def replicas(bench: Bench) -> None:
     wrong: list[float] = []
     offer_lease(bench.cluster)
     for run in range(bench.runs):
-        bench.say(f"replicas: run {run + 1} of {bench.runs}, {HAND_OVERS} hand-overs and 2 kills, about 110 s")
+        bench.say(f"replicas: run {run + 1} of {bench.runs}, {HAND_OVERS} hand-overs and 2 kills, about a minute")
         dice = random.Random(run)  # noqa: S311 (a schedule)
         scenario = SCENARIO | {"timing": {"delete_seconds": 1.0}}
         with bench.world("replicas", **scenario) as world:
-            pair = _Pair(world, bench.directory)
+            pair = _Pair(world)
             try:
                 caches: dict[str, str] = {}
                 ends = [signal.SIGTERM] * HAND_OVERS + [signal.SIGKILL] * 2
@@ -88,7 +94,7 @@ def replicas(bench: Bench) -> None:
                     made = world.bind_all(f"r{number}", ALIVE)
                     caches |= made
                     leader = pair.leader()
-                    world.wait_held(len(world.line.objects(world.namespace)), ready=False)
+                    wait_for(partial(held, world, tuple(made)), what="the new objects are held", seconds=60)
                     delete_all(world.cluster.plane, world.namespace, made)
                     time.sleep(dice.uniform(0.0, 0.3))  # the point at which it is told
                     took = pair.hand_over(leader, how)
