@@ -90,7 +90,8 @@ class Election:
         while True:
             self.pulse.beat()
             try:
-                if await self._look() and await self._take():
+                if await self._look():
+                    await self._take()
                     return
                 self.obstacle = None
                 async with asyncio.timeout(max(self._free_in(), 0.0)) as limit:
@@ -168,7 +169,7 @@ class Election:
     def _free_in(self) -> float:
         return self._free_at - self._clock.monotonic()
 
-    async def _take(self) -> bool:
+    async def _take(self) -> None:
         """Write ourselves into it; `ConflictError` when somebody else was quicker."""
         begun, now = self._clock.monotonic(), self._now()
         former = (self._lease or {}).get("spec") or {}
@@ -188,7 +189,6 @@ class Election:
             raise KubernetesError("the API server did not answer in time") from None
         self._held, self._renewed, self.obstacle = True, begun, None
         logger.info("This replica leads now")
-        return True
 
     async def _follow(self, limit: asyncio.Timeout) -> None:
         """Watch until the Lease is free; each renewal puts that off."""
@@ -225,10 +225,11 @@ class Election:
         return lost
 
     async def _renew(self) -> str | None:
-        assert self._lease is not None
         # All that counts, so that what somebody changed by hand does not stay.
         ours = {"holderIdentity": self._identity, "leaseDurationSeconds": int(LEASE_DURATION)}
-        spec = self._lease["spec"] | ours | {"renewTime": self._now()}
+        # Of a Lease that was deleted, and could not be written anew yet, nothing is left.
+        former = (self._lease or {}).get("spec") or {}
+        spec = former | ours | {"renewTime": self._now()}
         try:
             await self._write(spec)
         except (ConflictError, NotFoundError):

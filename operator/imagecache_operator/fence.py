@@ -52,8 +52,7 @@ class FencedConnector(aiohttp.TCPConnector):
         """See `aiohttp.BaseConnector`."""
         connection = await super().connect(req, traces, timeout)
         try:
-            for trace in traces:
-                await trace.send_request_start(req.method, req.url, req.headers)
+            await _ask_again(traces, req)
         except BaseException:
             connection.close()
             raise
@@ -71,11 +70,16 @@ class FencedRequest(aiohttp.ClientRequest):
     ) -> None:
         """See `aiohttp.ClientRequest`."""
         try:
-            for trace in self._traces:
-                await trace.send_request_start(self.method, self.url, self.headers)
+            await _ask_again(self._traces, self)
         except NotLeadingError as error:
             # Whoever waits for the answer gets this one; the headers are still in the writer, and stay there.
             assert conn.protocol is not None
             conn.protocol.set_exception(error)
             return
         await super().write_bytes(writer, conn, content_length)
+
+
+async def _ask_again(traces: list[Trace], request: aiohttp.ClientRequest) -> None:
+    """What was asked when the request began."""
+    for trace in traces:
+        await trace.send_request_start(request.method, request.url, request.headers)

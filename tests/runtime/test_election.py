@@ -255,6 +255,16 @@ async def test_a_lease_deleted_by_hand_stays_with_its_holder(world: World) -> No
     assert world.spec()["holderIdentity"] == "a"
 
 
+async def test_a_lease_deleted_by_hand_is_written_anew_when_that_fails_at_first(world: World) -> None:
+    """The API server is away for a moment just then; its holder goes on trying, and goes on leading."""
+    first, _ = await world.pair()
+    world.server.fail("create_lease", unreachable(), unreachable())
+    world.server.delete_lease(WHERE)
+    await pass_time(9)
+    assert (first.leads, len(first.terms)) == (True, 1)
+    assert world.spec()["holderIdentity"] == "a"
+
+
 async def test_a_lease_deleted_under_a_dead_leader_is_taken_when_its_time_is_over(world: World) -> None:
     """No sooner than it would have been without the deletion."""
     first, second = await world.pair()
