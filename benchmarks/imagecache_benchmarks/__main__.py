@@ -19,7 +19,7 @@ from imagecache_benchmarks.idle import idle
 from imagecache_benchmarks.many_accounts import many_accounts
 from imagecache_benchmarks.process import process
 from imagecache_benchmarks.replicas import replicas
-from imagecache_benchmarks.results import table, write_json
+from imagecache_benchmarks.results import report
 from imagecache_benchmarks.single import single
 from imagecache_benchmarks.thousand import profile, thousand
 from imagecache_controlplane import ControlPlane, ControlPlaneError, find_programs
@@ -71,7 +71,9 @@ def main() -> int:
         return 130
 
 
-def _run(chosen: dict[str, tuple[Callable[[Bench], None], int, int]], runs: int, directory: Path, report: Path) -> int:
+def _run(
+    chosen: dict[str, tuple[Callable[[Bench], None], int, int]], runs: int, directory: Path, report_path: Path
+) -> int:
     began = time.monotonic()
     seconds = sum(once + each * runs for _, once, each in chosen.values())
     print(f"Benchmarks {', '.join(chosen)}; runs: {runs}; about {seconds / 60:.0f} min", flush=True)
@@ -82,13 +84,7 @@ def _run(chosen: dict[str, tuple[Callable[[Bench], None], int, int]], runs: int,
         bench = Bench(cluster, AuditLog(audit), directory, runs)
         for do, _, _ in chosen.values():
             do(bench)
-    print(f"\n{table(bench.rows)}\n")
-    for note in bench.notes:
-        print(note)
-    write_json(report, bench.rows, bench.notes, time.monotonic() - began)
-    missed = [row for row in bench.rows if row.judged and not row.good]
-    print(f"\n{len(missed)} MISSED, {time.monotonic() - began:.0f} s; as JSON in {report}")
-    return 1 if missed else 0
+    return report(report_path, bench.rows, bench.notes, time.monotonic() - began)
 
 
 def _interrupt(*_: Any) -> NoReturn:

@@ -110,3 +110,14 @@ def write_json(path: Path, rows: Sequence[Row], notes: Sequence[str], seconds: f
         "notes": list(notes),
     }
     path.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+
+
+def report(path: Path, rows: Sequence[Row], notes: Sequence[str], seconds: float) -> int:
+    """Tell all to a person and write it as JSON; returns the exit status, 1 when a figure is not as it must be."""
+    print(f"\n{table(rows)}\n")
+    for note in notes:
+        print(note)
+    write_json(path, rows, notes, seconds)
+    missed = [row for row in rows if row.judged and not row.good]
+    print(f"\n{len(missed)} MISSED, {seconds:.0f} s; as JSON in {path}", flush=True)
+    return 1 if missed else 0

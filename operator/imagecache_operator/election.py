@@ -61,7 +61,6 @@ class Election:
         clock: where time comes from.
 
     Attributes:
-        holder: who acts, as far as the newest look at the Lease told; empty when nobody does.
         obstacle: why the Lease cannot be read or written; None when it can.
     """
 
@@ -78,7 +77,6 @@ class Election:
         self._may_hold = False
         self._deaf = ""
         self.pulse = Pulse("The election", LEASE_DURATION, clock)
-        self.holder = ""
         self.obstacle: str | None = "The Lease was not read yet."
 
     def leading(self) -> bool:
@@ -159,7 +157,6 @@ class Election:
         if seen == self._seen:
             return
         first, self._seen = self._seen is None, seen
-        self.holder = seen.holder
         # Where there is none, or none that was handed back, somebody may have changed it by hand, and its holder still
         # acts.
         handed_back = spec.get("leaseDurationSeconds", HANDED_BACK if first else None) == HANDED_BACK
@@ -251,7 +248,6 @@ class Election:
         else:
             self._lease = await self._kubernetes.replace_lease(self._where, self._lease | {"spec": spec})
         self._seen = _Seen(self._identity, str(self._lease["metadata"]["resourceVersion"]))
-        self.holder = self._identity
 
     def _now(self) -> str:
         return micro_time(self._clock.now())

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from imagecache_benchmarks.results import table, write_json
+from imagecache_benchmarks.results import report
 from imagecache_chaos.soak.soak import Plan, soak
 from imagecache_controlplane import ControlPlane, ControlPlaneError, find_programs
 from imagecache_playground.cluster import REPOSITORY, Cluster
@@ -51,13 +51,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    _say(f"\n{table(outcome.rows)}\n")
-    for note in outcome.notes:
-        _say(note)
-    write_json(options.json, outcome.rows, outcome.notes, time.monotonic() - began)
-    missed = [row for row in outcome.rows if row.judged and not row.good]
-    _say(f"\n{len(missed)} MISSED, {time.monotonic() - began:.0f} s; as JSON in {options.json}")
-    return 1 if missed else 0
+    return report(options.json, outcome.rows, outcome.notes, time.monotonic() - began)
 
 
 def _say(sentence: str) -> None:
