@@ -143,7 +143,13 @@ COLUMNS: tuple[dict[str, Any], ...] = (
         "description": "Id of the cache.",
         "priority": 1,
     },
-    {"name": "Size", "type": "integer", "jsonPath": ".spec.sizeGiB", "description": "Disk size in GiB.", "priority": 1},
+    {
+        "name": "Size",
+        "type": "integer",
+        "jsonPath": ".spec.sizeGiB",
+        "description": f"Disk size in GiB that the spec names; {DEFAULT_SIZE_GIB} for a new cache when it names none.",
+        "priority": 1,
+    },
     # A string, because kubectl shows a date as an age, and one in the future as <invalid>.
     {
         "name": "Expires",
