@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.helm import CHART, KUBERNETES, Helm, HelmError, Object, is_hook
+from tests.helm import CHART, KUBERNETES, Helm, Object, is_hook
 
 from imagecache_operator import __version__
 
@@ -26,8 +26,12 @@ FREE = {
     "prometheusRule.labels",
     "dashboard.labels",
     "dashboard.annotations",
+    "commonLabels",
     "resources.requests",
     "resources.limits",
+    "podSecurityContext",
+    "securityContext",
+    "deploymentAnnotations",
     "podAnnotations",
     "podLabels",
     "nodeSelector",
@@ -130,62 +134,6 @@ def test_every_value_has_a_comment() -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize(
-    ("values", "says"),
-    [
-        ({"regoin": "cn-north-4"}, "additional properties 'regoin' not allowed"),
-        ({"settings": {"regoin": "cn-north-4"}}, "at '/settings': additional properties 'regoin' not allowed"),
-        ({"settings": {"region": "CN North"}}, "at '/settings/region': 'CN North' does not match pattern"),
-        ({"settings": {"projectID": "abc"}}, "at '/settings/projectID'"),
-        ({"settings": {"activeInterval": 0.01}}, "at '/settings/activeInterval': minimum: got 0.01, want 0.1"),
-        ({"settings": {"activeInterval": "0.01"}}, "at '/settings/activeInterval': '0.01' does not match pattern"),
-        ({"settings": {"cceEndpoint": "foo"}}, "at '/settings/cceEndpoint': 'foo' does not match pattern"),
-        ({"settings": {"cceEndpointByRegion": {"a": ""}}}, "at '/settings/cceEndpointByRegion/a'"),
-        ({"settings": {"iamEndpoint": "http://x.y"}}, "settings: iamEndpoint is http://x.y: http shows"),
-        ({"settings": {"cceEndpoint": "http://localhost.x.y"}}, "settings: cceEndpoint is http://localhost.x.y"),
-        ({"settings": {"cceEndpointByRegion": {"cn-north-4": "http://x.y"}}}, "settings: cn-north-4 is http://x.y"),
-        ({"settings": {"activeInterval": "5s"}}, "at '/settings/activeInterval'"),
-        ({"settings": {"ownCredentialsNamespaces": []}}, "at '/settings/ownCredentialsNamespaces': minItems"),
-        ({"settings": {"logLevel": "loud"}}, "at '/settings/logLevel': value must be one of"),
-        ({"settings": {"password": "hunter2"}}, "additional properties 'password' not allowed"),
-        ({"replicas": "two"}, "at '/replicas': got string, want integer"),
-        ({"namespaces": "team-a"}, "at '/namespaces': got string, want array"),
-        ({"namespaces": ["Team A"]}, "at '/namespaces/0': 'Team A' does not match pattern"),
-        ({"image": {"digest": "sha256:abc"}}, "at '/image/digest'"),
-        ({"credentials": {"source": "magic"}}, "at '/credentials/source': value must be one of"),
-        ({"credentials": {"accessKey": "AK"}}, "additional properties 'accessKey' not allowed"),
-        ({"serviceMonitor": {"interval": "often"}}, "at '/serviceMonitor/interval'"),
-        ({"replicas": 2, "leaderElection": False}, "replicas: more than one needs leaderElection: true"),
-        ({"credentials": {"source": "none"}}, "credentials.source: none needs namespacedCredentials: true"),
-        ({"credentials": {"source": "oidc"}}, "needs credentials.oidc.providerURN and credentials.oidc.agencyURN"),
-        ({"credentials": {"source": "podIdentity"}, "settings": {"auth": "aksk"}}, "with podIdentity leave it out"),
-        ({"serviceMonitor": {"enabled": True}, "metrics": {"enabled": False}}, "needs metrics.enabled"),
-        ({"metrics": {"port": 8081}}, "metrics.port and health.port must differ"),
-    ],
-    ids=lambda part: json.dumps(part) if isinstance(part, dict) else "",
-)
-def test_wrong_values_are_refused(helm: Helm, values: Object, says: str) -> None:
-    """Before anything reaches the cluster, with the place and the reason."""
-    with pytest.raises(HelmError, match=re.escape(says)):
-        helm.template(values)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"cceEndpoint": "http://cce.example.com", "allowHTTP": True},
-        {"cceEndpoint": "http://127.0.0.1:8080"},
-        {"cceEndpoint": "http://[::1]:8080"},
-        {"cceEndpoint": "cce.{region}.example.com:8443/path", "iamEndpoint": "https://iam"},
-        {"activeInterval": "0.1", "idleInterval": "10.5"},
-    ],
-    ids=json.dumps,
-)
-def test_odd_values_are_taken(helm: Helm, settings: Object) -> None:
-    """As the operator would take them."""
-    assert helm.template({"settings": settings})
-
-
 # --- what values do
 
 
@@ -261,12 +209,13 @@ def test_another_lease_is_allowed_by_its_name(helm: Helm) -> None:
 
 
 def test_pod_options_reach_the_pod(helm: Helm) -> None:
-    """What decides on where and how the pods run is handed on, also to the uninstall guard where it matters."""
+    """What decides on where and how pods run is handed on, to guard and doctor as well where it matters."""
     shared: dict[str, Any] = {
         "imagePullSecrets": [{"name": "registry"}],
         "priorityClassName": "system-cluster-critical",
         "nodeSelector": {"pool": "ops"},
         "tolerations": [{"key": "ops", "operator": "Exists"}],
+        "hostAliases": [{"ip": "10.0.0.9", "hostnames": ["cce.cn-north-4.myhuaweicloud.com"]}],
     }
     own: dict[str, Any] = {"affinity": {"nodeAffinity": {}}}
     documents = helm.template(
@@ -280,25 +229,91 @@ def test_pod_options_reach_the_pod(helm: Helm) -> None:
             "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
         }
     )
-    (job,) = (document for document in documents if document["kind"] == "Job")
-    template = _one(documents, "Deployment")["spec"]["template"]
-    pod, container = template["spec"], _container(documents)
+    pods = _pods(documents)
+    pod, container = pods["Deployment"]["spec"], _container(documents)
     assert (shared | own).items() <= pod.items()
-    assert shared.items() <= job["spec"]["template"]["spec"].items()
-    assert template["metadata"]["labels"]["team"] == "ops"
-    assert template["metadata"]["annotations"]["note"] == "1"
+    for template in pods.values():
+        assert shared.items() <= template["spec"].items()
+        assert template["metadata"]["labels"]["team"] == "ops"
+        assert template["metadata"]["annotations"]["note"] == "1"
     assert container["env"][-1] == {"name": "SSL_CERT_FILE", "value": "/ca/ca.crt"}
     assert [mount["name"] for mount in container["volumeMounts"]] == ["credentials", "ca"]
     assert [volume["name"] for volume in pod["volumes"]] == ["credentials", "ca"]
 
 
+def _pods(documents: list[Object]) -> dict[str, Object]:
+    """The pods of operator, guard and doctor, by the kind that makes them."""
+    kinds = {"Deployment", "Job", "Pod"}
+    return {each["kind"]: each["spec"].get("template", each) for each in documents if each["kind"] in kinds}
+
+
 def _labels(documents: list[Object]) -> dict[str, dict[str, str]]:
-    """Of the pods of operator, guard and doctor, by the kind that makes them."""
-    return {
-        each["kind"]: each["spec"].get("template", each)["metadata"]["labels"]
-        for each in documents
-        if each["kind"] in {"Deployment", "Job", "Pod"}
-    }
+    return {kind: pod["metadata"]["labels"] for kind, pod in _pods(documents).items()}
+
+
+def test_guard_and_doctor_go_to_the_same_nodes_and_wait_for_no_other_pod(helm: Helm) -> None:
+    """A rule about nodes holds for all three pods; one about pods could keep the guard from ever starting."""
+    nodes: Object = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": []}]}}
+    affinity = {"nodeAffinity": nodes, "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}
+    pods = _pods(helm.template({"affinity": affinity}))
+    assert pods["Deployment"]["spec"]["affinity"] == affinity
+    assert pods["Job"]["spec"]["affinity"] == pods["Pod"]["spec"]["affinity"] == {"nodeAffinity": nodes}
+
+
+def test_common_labels_are_on_everything_and_in_no_selector(helm: Helm) -> None:
+    """On each object and pod; a label of a single object or of pods wins; selectors, which cannot change, lack them."""
+    monitoring = {name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")}
+    monitoring["serviceMonitor"]["labels"] = {"team": "prometheus"}  # type: ignore[assignment]
+    documents = helm.template({"commonLabels": {"team": "ops"}, "podLabels": {"team": "pods"}, **monitoring})
+    teams = {(each["kind"], each["metadata"]["labels"].get("team")) for each in documents if each["kind"] != "Pod"}
+    assert {team for kind, team in teams if kind != "ServiceMonitor"} == {"ops"}
+    assert ("ServiceMonitor", "prometheus") in teams
+    assert {labels["team"] for labels in _labels(documents).values()} == {"pods"}
+    assert "team" not in str(_one(documents, "Deployment")["spec"]["selector"])
+    assert _labels(helm.template({"commonLabels": {"team": "ops"}}))["Deployment"]["team"] == "ops"
+
+
+def test_labels_fit_however_long_the_name_is(helm: Helm) -> None:
+    """At most 63 characters, also those of guard and doctor, which have a word more."""
+    documents = helm.template({"nameOverride": "n" * 63, "fullnameOverride": "f" * 63})
+    values = [value for each in documents for value in each["metadata"].get("labels", {}).values()]
+    values += [value for labels in _labels(documents).values() for value in labels.values()]
+    assert max(map(len, values)) <= 63
+    assert len({labels["app.kubernetes.io/name"] for labels in _labels(documents).values()}) == 3
+
+
+def test_an_account_that_is_there_is_used(helm: Helm) -> None:
+    """None is made, and the roles are bound to it; the guard has an account of its own all the same."""
+    documents = helm.template({"serviceAccount": {"create": False, "name": "theirs"}})
+    plain = [each for each in documents if not is_hook(each)]
+    assert "ServiceAccount" not in {each["kind"] for each in plain}
+    bound = {subject["name"] for each in plain for subject in each.get("subjects", ())}
+    assert bound == {_one(documents, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"]} == {"theirs"}
+    assert "ServiceAccount" in {each["kind"] for each in documents if is_hook(each)}
+
+
+def test_a_part_of_the_security_context_can_be_left_out(helm: Helm) -> None:
+    """Null takes it away, for all three pods: on OpenShift the cluster chooses the user."""
+    documents = helm.template({"podSecurityContext": dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"))})
+    left = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert [pod["spec"]["securityContext"] for pod in _pods(documents).values()] == [left] * 3
+
+
+def test_annotations_of_users_change_none_of_ours(helm: Helm) -> None:
+    """The checksum stays; another default container may be named; those of the Deployment are its own."""
+    documents = helm.template(
+        {
+            "podAnnotations": {"checksum/settings": "mine", "kubectl.kubernetes.io/default-container": "proxy"},
+            "deploymentAnnotations": {"reloader.stakater.com/auto": "true"},
+            "revisionHistoryLimit": 0,
+        }
+    )
+    deployment = _one(documents, "Deployment")
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    assert len(annotations["checksum/settings"]) == 64
+    assert annotations["kubectl.kubernetes.io/default-container"] == "proxy"
+    assert deployment["metadata"]["annotations"] == {"reloader.stakater.com/auto": "true"}
+    assert deployment["spec"]["revisionHistoryLimit"] == 0
 
 
 def test_guard_and_doctor_are_not_taken_for_operators(helm: Helm) -> None:

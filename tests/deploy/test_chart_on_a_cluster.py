@@ -56,6 +56,22 @@ FORMS: dict[str, Object] = {
         "extraEnv": [{"name": "SSL_CERT_FILE", "value": "/ca/ca.crt"}],
         "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
         "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
+        "commonLabels": {"example.com/team": "ops"},
+        "deploymentAnnotations": {"reloader.stakater.com/auto": "true"},
+        "hostAliases": [{"ip": "10.0.0.9", "hostnames": ["cce.cn-north-4.myhuaweicloud.com"]}],
+        "revisionHistoryLimit": 3,
+        "resources": None,
+    },
+    "as many names and labels as there can be": {"nameOverride": "n" * 63, "fullnameOverride": "f" * 63},
+    "service monitor with rules of one's own": {
+        "serviceMonitor": {
+            "enabled": True,
+            "relabelings": [{"action": "labeldrop", "regex": "pod"}],
+            "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}],
+        }
+    },
+    "the cluster chooses the user": {
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
     },
 }
 

@@ -22,6 +22,15 @@
 {{- printf "%s-uninstall" (include "imagecache-operator.fullname" .) -}}
 {{- end }}
 
+{{/* How the pods of guard and doctor are labelled. */}}
+{{- define "imagecache-operator.guardPodName" -}}
+{{- printf "%s-uninstall" (include "imagecache-operator.name" . | trunc 53 | trimSuffix "-") -}}
+{{- end }}
+
+{{- define "imagecache-operator.doctorName" -}}
+{{- printf "%s-doctor" (include "imagecache-operator.name" . | trunc 53 | trimSuffix "-") -}}
+{{- end }}
+
 {{- define "imagecache-operator.leaseName" -}}
 {{- default "imagecache-operator" .Values.settings.leaseName -}}
 {{- end }}
@@ -46,6 +55,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "imagecache-operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The same and more; call with (list $ MORE). */}}
+{{- define "imagecache-operator.labelsAnd" -}}
+{{- merge (dict) (index . 1 | default dict) (include "imagecache-operator.labels" (index . 0) | fromYaml) | toYaml -}}
+{{- end }}
+
+{{/* Labels of a pod; call with (list $ NAME). Another name than the operator's keeps Service, budget and policies from
+     taking the pod for one of its. */}}
+{{- define "imagecache-operator.podLabels" -}}
+{{- $ := index . 0 -}}
+app.kubernetes.io/name: {{ index . 1 }}
+app.kubernetes.io/instance: {{ $.Release.Name }}
+{{- with merge (dict) (default dict $.Values.podLabels) (default dict $.Values.commonLabels) }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* The annotations of what helm makes for the uninstall; call with its place in the order. */}}

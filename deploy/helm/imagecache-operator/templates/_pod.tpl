@@ -1,20 +1,3 @@
-{{/* What a namespace with pod security `restricted` asks for; the same for the operator and the uninstall guard. */}}
-{{- define "imagecache-operator.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-
-{{- define "imagecache-operator.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
-{{- end }}
-
 {{/* Where pods go. */}}
 {{- define "imagecache-operator.placement" -}}
 {{- with .Values.imagePullSecrets }}
@@ -31,6 +14,18 @@ nodeSelector:
 {{- with .Values.tolerations }}
 tolerations:
 {{- toYaml . | nindent 0 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}
+
+{{/* Of guard and doctor: on the same kind of nodes, but held up by no other pod. */}}
+{{- define "imagecache-operator.nodeAffinity" -}}
+{{- with pick (default dict .Values.affinity) "nodeAffinity" }}
+affinity:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 

@@ -68,14 +68,19 @@
 {{- fail "replicas: more than one needs leaderElection: true, else each of them asks the cloud for the same things" -}}
 {{- end -}}
 {{- $source := .Values.credentials.source -}}
-{{- if and (eq $source "none") (not .Values.namespacedCredentials) -}}
-{{- fail "credentials.source: none needs namespacedCredentials: true, else no object has credentials" -}}
+{{- $own := false -}}
+{{- range .Values.extraEnv -}}
+{{- $own = or $own (has .name (list "HUAWEICLOUD_SDK_AK" "IMAGECACHE_USERNAME" "IMAGECACHE_CREDENTIALS_DIR")) -}}
+{{- end -}}
+{{- if and (eq $source "none") (not .Values.namespacedCredentials) (not $own) -}}
+{{- $else := "or credentials in extraEnv, else no object has any" -}}
+{{- fail (printf "credentials.source: none needs namespacedCredentials: true, %s" $else) -}}
 {{- end -}}
 {{- if and .Values.settings.auth (ne $source "secret") -}}
 {{- fail (printf "settings.auth is for credentials.source: secret; with %s leave it out" $source) -}}
 {{- end -}}
 {{- $endpoints := pick .Values.settings "cceEndpoint" "iamEndpoint" "stsEndpoint" -}}
-{{- range $name, $endpoint := merge $endpoints .Values.settings.cceEndpointByRegion -}}
+{{- range $name, $endpoint := merge $endpoints (default dict .Values.settings.cceEndpointByRegion) -}}
 {{- if and (hasPrefix "http://" $endpoint) (not $.Values.settings.allowHTTP) -}}
 {{- if not (regexMatch "^http://(localhost|127\\.[0-9.]+|\\[::1\\])(:|/|$)" $endpoint) -}}
 {{- $why := "http shows the credentials to everybody on the way; take https, or set settings.allowHTTP" -}}
@@ -88,10 +93,56 @@
 {{- fail "credentials.source: oidc needs credentials.oidc.providerURN and credentials.oidc.agencyURN" -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.uninstall.release (not .Values.uninstall.guard) -}}
+{{- fail "uninstall.release needs uninstall.guard: true; it is the same job that lets go of the objects" -}}
+{{- end -}}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.create: false needs serviceAccount.name, the account that is there" -}}
+{{- end -}}
 {{- if and .Values.serviceMonitor.enabled (not (and .Values.metrics.enabled .Values.metrics.service.enabled)) -}}
 {{- fail "serviceMonitor.enabled needs metrics.enabled and metrics.service.enabled" -}}
 {{- end -}}
 {{- if and .Values.metrics.enabled (eq (int .Values.metrics.port) (int .Values.health.port)) -}}
 {{- fail "metrics.port and health.port must differ" -}}
+{{- end -}}
+{{- include "imagecache-operator.checkExtras" . -}}
+{{- end }}
+
+{{/* What users add must not be what the chart has already. */}}
+{{- define "imagecache-operator.checkExtras" -}}
+{{- $source := .Values.credentials.source -}}
+{{- $taken := dict
+  "IMAGECACHE_NAMESPACES" "namespaces"
+  "IMAGECACHE_NAMESPACED_CREDENTIALS" "namespacedCredentials"
+  "IMAGECACHE_LEADER_ELECTION" "leaderElection"
+  "IMAGECACHE_LEASE_NAME" "settings.leaseName"
+  "IMAGECACHE_METRICS_ADDR" "metrics"
+  "IMAGECACHE_HEALTH_ADDR" "health.port" -}}
+{{- if eq $source "secret" -}}
+{{- $_ := set $taken "IMAGECACHE_CREDENTIALS_DIR" "credentials" -}}
+{{- else if eq $source "oidc" -}}
+{{- $_ := set $taken "HUAWEICLOUD_OIDC_TOKEN_FILE" "credentials.oidc" -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- with get $taken .name -}}
+{{- fail (printf "extraEnv: set the value %s instead; the rest of the chart has to follow it" .) -}}
+{{- end -}}
+{{- end -}}
+{{- $volume := get (dict "secret" "credentials" "oidc" "token") $source -}}
+{{- range .Values.extraVolumes -}}
+{{- if eq .name $volume -}}
+{{- fail (printf "extraVolumes: the chart has a volume %s already; give yours another name" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $ours := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version"
+  "app.kubernetes.io/managed-by" -}}
+{{- range $where, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels
+  "serviceMonitor.labels" .Values.serviceMonitor.labels "prometheusRule.labels" .Values.prometheusRule.labels
+  "dashboard.labels" .Values.dashboard.labels -}}
+{{- range $name, $_ := $labels -}}
+{{- if has $name $ours -}}
+{{- fail (printf "%s: the chart sets %s itself; leave it out" $where $name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
