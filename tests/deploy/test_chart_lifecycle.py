@@ -162,6 +162,19 @@ def test_crds_install_false_deletes_no_crd(bare: Cluster, put: Callable[..., Hel
     assert bare.get("default", "web")
 
 
+def test_the_definition_goes_over_to_the_installation_that_stays(bare: Cluster, put: Callable[..., Helm]) -> None:
+    """Of two, the one that had it is taken away; an upgrade of the other takes it over, with all objects."""
+    here = put()
+    blue = "blue", str(CHART), "--namespace", "imagecache-blue"
+    here.run("install", *blue, "--create-namespace", values={"crds": {"install": False}})
+    bare.create("default", "web", name="nginx")
+    uninstall(here)
+    here.run("upgrade", *blue, "--take-ownership", values={"crds": {"install": True}})
+    assert (look(bare, CRD) or {})["metadata"]["annotations"]["meta.helm.sh/release-name"] == "blue"
+    assert bare.get("default", "web")
+    here.run("uninstall", "blue", "--namespace", "imagecache-blue", "--no-hooks")
+
+
 def test_a_namespace_that_is_served_no_more_has_no_role_left(bare: Cluster, put: Callable[..., Helm]) -> None:
     """The roles follow the value `namespaces`."""
     for name in ("team-a", "team-b"):

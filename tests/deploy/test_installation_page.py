@@ -135,6 +135,18 @@ def test_install_upgrade_uninstall_with_helm(reader: Reader) -> None:
     assert all(reader.there(*each.split("/")) for each in kept)
 
 
+def test_more_than_one_installation(reader: Reader) -> None:
+    """The second one fits beside the first, and may do nothing in other namespaces than its own."""
+    reader.follow("With Helm")
+    for name in ("team-c", "team-d"):
+        reader.cluster.create_namespace(name)
+    reader.follow("More than one installation")
+    account = "--as=system:serviceaccount:imagecache-blue:blue-imagecache-operator"
+    reader.run(f"kubectl auth can-i list imagecaches --namespace team-c {account}")
+    with pytest.raises(AssertionError, match="no"):
+        reader.run(f"kubectl auth can-i list imagecaches --namespace default {account}")
+
+
 def test_keep_caches_and_objects(reader: Reader) -> None:
     """The finalizer is off, the object is there, the operator gone."""
     reader.follow("With Helm")
