@@ -38,8 +38,8 @@ class Installed:
         return self.kubelet.said[-1]
 
     def upgrade(self, **values: Any) -> None:
-        """With changed values."""
-        install(self.helm, self.cluster, "--reuse-values", values=values)
+        """With changed values, as the page says."""
+        install(self.helm, self.cluster, "--reset-then-reuse-values", values=values)
 
     def status(self) -> str:
         """What helm thinks of the release."""
