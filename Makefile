@@ -50,7 +50,7 @@ test: $(STAMP) ## all tests
 	@# More than there are cores, since most of the time of a test with processes is waiting.
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-image-test: $(STAMP) ## the image built, measured, and run as a restricted pod; needs root, buildah and runc, about 4 minutes
+image-test: $(STAMP) ## the image built, measured, and run as a restricted pod; needs root, buildah and runc, about 5 minutes
 	@$(BIN)/python -m pytest --timeout 1200 $(PYTEST_ARGS) image
 
 bench: $(STAMP) ## the benchmarks, about 25 minutes, as a table and in build/bench.json; BENCH_ARGS=--quick for a first look

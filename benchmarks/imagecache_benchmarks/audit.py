@@ -13,10 +13,11 @@ OPERATOR_USER = "system:serviceaccount:imagecache-system:imagecache-operator"
 
 
 class AuditLog:
-    """Reads the log from where the last look ended."""
+    """Reads the log from where the last look ended; of one user, the operator unless told otherwise."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, user: str = OPERATOR_USER) -> None:
         self.path = path
+        self._user = user
         self._offset = 0
 
     def skip(self) -> None:
@@ -24,22 +25,22 @@ class AuditLog:
         self._offset = self.path.stat().st_size if self.path.exists() else 0
 
     def requests(self, namespace: str | None = None) -> list[dict[str, Any]]:
-        """The operator's requests since the last look (those for a namespace)."""
+        """The user's requests since the last look (those for a namespace)."""
         with self.path.open("rb") as stream:
             stream.seek(self._offset)
             data = stream.read()
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
-        entries = (json.loads(line) for line in whole.splitlines() if OPERATOR_USER.encode() in line)
+        entries = (json.loads(line) for line in whole.splitlines() if self._user.encode() in line)
         return [
             entry
             for entry in entries
-            if entry["user"]["username"] == OPERATOR_USER
+            if entry["user"]["username"] == self._user
             and (namespace is None or entry.get("objectRef", {}).get("namespace") == namespace)
         ]
 
     def writes(self, namespace: str) -> Counter[str]:
-        """The operator's writes since the last look, by what was written; Events aside."""
+        """The user's writes since the last look, by what was written; Events aside."""
         counted: Counter[str] = Counter()
         for entry in self.requests(namespace):
             target = entry.get("objectRef", {})

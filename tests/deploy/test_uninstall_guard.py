@@ -41,6 +41,10 @@ class Installed:
         """With changed values, as the page says."""
         install(self.helm, self.cluster, "--reset-then-reuse-values", values=values)
 
+    def roll_back(self) -> None:
+        """The way out of a refused uninstall that the page tells."""
+        self.helm.run("rollback", RELEASE, "1", "--namespace", NAMESPACE)
+
     def status(self) -> str:
         """What helm thinks of the release."""
         line = self.helm.run("status", RELEASE, "--namespace", NAMESPACE).splitlines()
@@ -105,7 +109,7 @@ def test_after_a_refusal_a_rollback_makes_upgrades_possible(start: Callable[...,
     assert installed.status() == "STATUS: uninstalling"
     with pytest.raises(HelmError, match="has no deployed releases"):
         installed.upgrade(replicas=2)
-    installed.helm.run("rollback", RELEASE, "1", "--namespace", NAMESPACE)
+    installed.roll_back()
     assert installed.status() == "STATUS: deployed"
     installed.upgrade(replicas=2)
     assert (installed.look(DEPLOYMENT) or {})["spec"]["replicas"] == 2
