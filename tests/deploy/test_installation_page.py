@@ -12,7 +12,9 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 from tests.deploy.kubelet import Kubelet
+from tests.deploy.kustomize import render
 from tests.helm import NAMESPACE, Helm
 
 from imagecache_controlplane import kubectl_path
@@ -175,6 +177,23 @@ def test_with_kustomize(reader: Reader) -> None:
     assert not reader.there("namespace", NAMESPACE)
     assert not reader.there("clusterrole", "imagecache-operator")
     assert reader.there("crd", "imagecaches.cce.huaweicloud.com")
+
+
+def test_what_kustomize_leaves_is_named() -> None:
+    """Whatever overlays and components make outside of the operator's namespace, the page deletes or names."""
+    page = PAGE.partition("To uninstall, delete the ImageCaches first")[2].partition("### From kustomize to Helm")[0]
+    folder = ROOT / "deploy" / "kustomize"
+    made = [each for path in (folder / "overlays").iterdir() for each in render(path)]
+    for path in (folder / "components").rglob("*.yaml"):
+        made += [each for each in yaml.safe_load_all(path.read_text(encoding="utf-8")) if "metadata" in each]
+    outside = {
+        each["metadata"]["name"]
+        for each in made
+        if each["metadata"].get("namespace") != NAMESPACE
+        and each["kind"] not in {"Namespace", "CustomResourceDefinition"}
+    }
+    assert "imagecache-operator-credentials" in outside
+    assert {name for name in outside if not re.search(rf"[ `]{name}[ `\n]", page)} == set()
 
 
 def test_from_kustomize_to_helm(reader: Reader) -> None:
