@@ -86,8 +86,21 @@ def test_install_makes_everything_and_says_what_is_next(bare: Cluster, put: Call
         ({"credentials": {"source": "none"}, "namespacedCredentials": True}, "spec.credentialsSecretRef"),
         ({"uninstall": {"release": True}}, "ATTENTION: uninstall.release is set"),
         ({"namespaces": ["team-a", "team-b"]}, "the ImageCaches of team-a, team-b."),
+        ({"replicas": 0}, "ATTENTION: replicas is 0."),
+        (
+            {"credentials": {"source": "none"}, "extraEnv": [{"name": "HUAWEICLOUD_SDK_AK", "value": "AK"}]},
+            "Its credentials are in extraEnv.",
+        ),
     ],
-    ids=["pod identity", "oidc", "no credentials", "release at uninstall", "some namespaces"],
+    ids=[
+        "pod identity",
+        "oidc",
+        "no credentials",
+        "release at uninstall",
+        "some namespaces",
+        "no replica",
+        "credentials of one's own",
+    ],
 )
 def test_the_notes_fit_the_values(bare: Cluster, helm: Helm, values: Object, says: str) -> None:
     """Each way of giving credentials has its next step."""

@@ -19,6 +19,7 @@ from imagecache_controlplane import kubectl_path
 from imagecache_operator.cloud.credentials_keys import CHECKS
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.settings import Settings, variable_of
+from imagecache_operator.settings_loading import load_settings
 from imagecache_playground.cluster import Cluster
 
 PAGE = (DEPLOY.parent / "docs" / "credentials.md").read_text(encoding="utf-8")
@@ -76,6 +77,16 @@ def test_helm_and_kustomize_set_the_same(helm: Helm, overlays: dict[str, list[Ob
     values = [yaml.safe_load(text) for text in blocks("yaml") if text.startswith("# my-values.yaml")]
     charts = [_settings([it for it in helm.template(each) if not is_hook(it)]) for each in values]
     assert {each["IMAGECACHE_AUTH"]: each for each in charts} == {way: _settings(it) for way, it in overlays.items()}
+
+
+def test_keys_from_a_vault_are_read_where_they_are_mounted(helm: Helm) -> None:
+    """The chart takes the values of the page, mounts nothing of its own, and the program reads that directory."""
+    [values] = [yaml.safe_load(text) for text in blocks("yaml") if text.startswith("# vault-values.yaml")]
+    documents = [it for it in helm.template(values) if not is_hook(it)]
+    found, odd = load_settings({}, {"KUBERNETES_SERVICE_HOST": "10.96.0.1"} | _settings(documents))
+    [mount] = _pod(documents)["containers"][0]["volumeMounts"]
+    [volume] = _pod(documents)["volumes"]
+    assert (mount["mountPath"], mount["name"], odd) == (str(found.credentials_dir), volume["name"], [])
 
 
 def test_the_token_is_mounted_where_the_setting_says(overlays: dict[str, list[Object]]) -> None:
