@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import yaml
 
 from imagecache_playground.cluster import Cluster
+from imagecache_playground.processes import bare_environment, output_of
 
 CHART = Path(__file__).resolve().parents[1] / "deploy" / "helm" / "imagecache-operator"
 RELEASE = "imagecache-operator"
@@ -50,19 +49,9 @@ class Helm:
             # JSON is YAML; on standard input, so that no file is left.
             command += ["--values", "-"]
         folders = {f"HELM_{kind}_HOME": str(self._home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
-        done = subprocess.run(
-            command,
-            env=folders
-            | {"PATH": os.environ.get("PATH", ""), "HOME": str(self._home), "KUBECONFIG": str(self._kubeconfig or "")},
-            input=json.dumps(values) if values else None,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode:
-            raise HelmError(done.stderr.strip() or done.stdout.strip())
-        return done.stdout
+        home = {"HOME": str(self._home), "KUBECONFIG": str(self._kubeconfig or "")}
+        stdin = json.dumps(values) if values else None
+        return output_of(command, bare_environment(**folders, **home), HelmError, stdin=stdin)
 
     def template(
         self, values: Mapping[str, Any] | None = None, *, release: str = RELEASE, namespace: str = NAMESPACE

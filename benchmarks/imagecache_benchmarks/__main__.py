@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
 
 from imagecache_benchmarks.audit import AuditLog
 from imagecache_benchmarks.bench import Bench
@@ -22,8 +19,8 @@ from imagecache_benchmarks.replicas import replicas
 from imagecache_benchmarks.results import report
 from imagecache_benchmarks.single import single
 from imagecache_benchmarks.thousand import profile, thousand
-from imagecache_controlplane import ControlPlane, ControlPlaneError, find_programs
-from imagecache_playground.cluster import REPOSITORY, Cluster
+from imagecache_playground.cluster import REPOSITORY
+from imagecache_playground.entry_point import installed_cluster, run_in_folder, say
 
 BENCHMARKS: dict[str, tuple[Callable[[Bench], None], int, int]] = {
     "single": (single, 5, 35),
@@ -57,18 +54,9 @@ def main() -> int:
     options = parser.parse_args()
     runs = 1 if options.quick else max(options.runs, 1)
     chosen = {name: every[name] for name in options.only or BENCHMARKS}
-    # SIGTERM, too, must end the processes that were started.
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with tempfile.TemporaryDirectory(prefix="imagecache-bench-") as temporary:
-            directory = options.logs or Path(temporary)
-            directory.mkdir(parents=True, exist_ok=True)
-            return _run(chosen, runs, directory, options.json)
-    except ControlPlaneError as fault:
-        print(fault, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return run_in_folder(
+        "imagecache-bench", lambda directory: _run(chosen, runs, directory, options.json), logs=options.logs
+    )
 
 
 def _run(
@@ -76,19 +64,13 @@ def _run(
 ) -> int:
     began = time.monotonic()
     seconds = sum(once + each * runs for _, once, each in chosen.values())
-    print(f"Benchmarks {', '.join(chosen)}; runs: {runs}; about {seconds / 60:.0f} min", flush=True)
+    say(f"Benchmarks {', '.join(chosen)}; runs: {runs}; about {seconds / 60:.0f} min")
     audit = directory / "audit.log"
-    with ControlPlane(find_programs(print), audit_log=audit, progress=print) as plane:
-        cluster = Cluster(plane)
-        cluster.install()
+    with installed_cluster(audit_log=audit) as cluster:
         bench = Bench(cluster, AuditLog(audit), directory, runs)
         for do, _, _ in chosen.values():
             do(bench)
     return report(report_path, bench.rows, bench.notes, time.monotonic() - began)
-
-
-def _interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

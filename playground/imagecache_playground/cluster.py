@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from imagecache_controlplane import ApiError, ControlPlane, kubectl_path
-from imagecache_playground.processes import bare_environment, wait_for
+from imagecache_playground.processes import bare_environment, output_of, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CRDS = REPOSITORY / "crds"
@@ -64,18 +62,8 @@ class Cluster:
         Raises:
             KubectlError: it failed.
         """
-        done = subprocess.run(
-            [str(kubectl_path()), *arguments],
-            env=bare_environment(KUBECONFIG=str(self.plane.kubeconfig)) | {"PATH": os.environ.get("PATH", "")},
-            input=stdin,
-            text=True,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode:
-            raise KubectlError(done.stderr.strip() or done.stdout.strip())
-        return done.stdout
+        environment = bare_environment(KUBECONFIG=str(self.plane.kubeconfig))
+        return output_of([str(kubectl_path()), *arguments], environment, KubectlError, stdin=stdin)
 
     # --- objects
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagecache_controlplane import ControlPlane, find_programs
 from imagecache_playground.circle import NAME, full_circle
 from imagecache_playground.cloud import BUILDER
-from imagecache_playground.cluster import Cluster, condition, manifest, manifests
+from imagecache_playground.cluster import condition, manifest, manifests
+from imagecache_playground.entry_point import installed_cluster, say
 from imagecache_playground.operator_process import Operator
 from imagecache_playground.surroundings import Surroundings
 
@@ -39,10 +39,6 @@ CONDUCT = {
 """What the simulated cloud does with a DELETE of a cache, where it is not plain."""
 
 
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)
-
-
 @dataclass
 class Line:
     """One line of the table at the end: an object, and what is true of it."""
@@ -63,10 +59,8 @@ class Line:
 def demo(directory: Path) -> int:
     """Show it; returns 0 only when all of it is as it should be."""
     began = time.monotonic()
-    _say("1. Starting a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager)")
-    with ControlPlane(find_programs(_say), progress=lambda text: _say(f"   {text}")) as plane:
-        cluster = Cluster(plane)
-        cluster.install()
+    say("1. Starting a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager)")
+    with installed_cluster(lambda text: say(f"   {text}")) as cluster:
         for namespace in NAMESPACES:
             cluster.create_namespace(namespace)
         with Surroundings(cluster, NAMESPACES[0], directory, SCENARIO) as world:
@@ -75,16 +69,16 @@ def demo(directory: Path) -> int:
             for line in lines:
                 _judge(world, line)
             lines.append(_circle(world, operator))
-    _say(_table(lines))
+    say(_table(lines))
     wrong = [f"{line.name}: {fault}" for line in lines for fault in line.faults]
     for fault in wrong:
-        _say(f"WRONG  {fault}")
-    _say(f"{'FAILED' if wrong else 'All as it should be'}, {time.monotonic() - began:.0f} s")
+        say(f"WRONG  {fault}")
+    say(f"{'FAILED' if wrong else 'All as it should be'}, {time.monotonic() - began:.0f} s")
     return 1 if wrong else 0
 
 
 def _start(world: Surroundings) -> Operator:
-    _say(f"2. Starting the simulated cloud, where a deletion takes {DELETE_SECONDS} s, and the operator")
+    say(f"2. Starting the simulated cloud, where a deletion takes {DELETE_SECONDS} s, and the operator")
     return world.operator(
         IMAGECACHE_NAMESPACES=",".join(NAMESPACES),
         IMAGECACHE_ACTIVE_INTERVAL="0.5",
@@ -113,46 +107,46 @@ def _show(world: Surroundings, operator: Operator) -> list[Line]:
     }
     _bind(world, list(lines.values()))
 
-    _say(f"4. kubectl delete imagecache {PLAIN}")
+    say(f"4. kubectl delete imagecache {PLAIN}")
     with _watched(world, lines[PLAIN]):
         _kubectl_delete(world, lines[PLAIN])
 
-    _say(f"5. kubectl delete imagecache {REFUSED}: the cloud refuses, then gives up half-way, then does it")
+    say(f"5. kubectl delete imagecache {REFUSED}: the cloud refuses, then gives up half-way, then does it")
     with _watched(world, lines[REFUSED]):
         _kubectl_delete(world, lines[REFUSED])
 
-    _say(f"6. kubectl delete imagecache {KEPT}, whose spec.deletionPolicy is Retain")
+    say(f"6. kubectl delete imagecache {KEPT}, whose spec.deletionPolicy is Retain")
     with _watched(world, lines[KEPT]):
         _kubectl_delete(world, lines[KEPT])
 
-    _say(f"7. kubectl delete imagecache {KILLED}, and kill -9 of the operator in the middle of it")
+    say(f"7. kubectl delete imagecache {KILLED}, and kill -9 of the operator in the middle of it")
     with _watched(world, lines[KILLED]):
         world.cluster.delete(NAMESPACES[0], KILLED)
         world.wait_reason("Deleting", name=KILLED)
         operator.program.kill()
-        _say("   operator killed; starting it again in 2 s")
+        say("   operator killed; starting it again in 2 s")
         time.sleep(2)  # for a person to see that nothing happens without it
         operator.start()
         world.wait_gone(KILLED, seconds=30)
 
-    _say(f"8. kubectl delete namespace {NAMESPACES[1]}")
+    say(f"8. kubectl delete namespace {NAMESPACES[1]}")
     with _watched(world, lines[TEAM]):
         world.cluster.kubectl("delete", "namespace", NAMESPACES[1], "--timeout=60s")
     return list(lines.values())
 
 
 def _circle(world: Surroundings, operator: Operator) -> Line:
-    _say(f"9. The full circle: imagecache {NAME} creates its cache, replaces it, and takes it along")
+    say(f"9. The full circle: imagecache {NAME} creates its cache, replaces it, and takes it along")
     line = Line(NAME, "created, replaced, deleted, 2 kills", deletes=2)
     began = time.monotonic()
-    line.faults = full_circle(world, line.namespace, operator, _say)
+    line.faults = full_circle(world, line.namespace, operator, say)
     line.seconds = time.monotonic() - began
     line.cloud = "WRONG" if line.faults else "gone"
     return line
 
 
 def _bind(world: Surroundings, lines: list[Line]) -> None:
-    _say("3. Five caches are in the cloud; kubectl apply binds an object to each")
+    say("3. Five caches are in the cloud; kubectl apply binds an object to each")
     wanted = []
     for line in lines:
         conduct = CONDUCT.get(line.name)
@@ -163,7 +157,7 @@ def _bind(world: Surroundings, lines: list[Line]) -> None:
     world.cluster.kubectl("apply", "-f", "-", stdin=manifests(wanted))
     for namespace in NAMESPACES:
         world.cluster.kubectl("-n", namespace, "wait", "imagecaches", "--all", "--for=condition=Ready", "--timeout=30s")
-    _say(_indent(world.cluster.kubectl("get", "imagecaches", "--all-namespaces")))
+    say(_indent(world.cluster.kubectl("get", "imagecaches", "--all-namespaces")))
 
 
 def _kubectl_delete(world: Surroundings, line: Line) -> None:
@@ -184,9 +178,7 @@ def _watched(world: Surroundings, line: Line) -> Iterator[None]:
             if ready and (not line.shown or line.shown[-1] != ready["reason"]):
                 line.shown.append(str(ready["reason"]))
                 word = found["status"].get("cacheStatus", "-")
-                _say(
-                    f"   {time.monotonic() - began:5.1f} s  {ready['reason']:<16} cloud: {word:<10} {ready['message']}"
-                )
+                say(f"   {time.monotonic() - began:5.1f} s  {ready['reason']:<16} cloud: {word:<10} {ready['message']}")
             done.wait(0.05)
 
     watcher = threading.Thread(target=watch)
@@ -197,7 +189,7 @@ def _watched(world: Surroundings, line: Line) -> Iterator[None]:
         line.seconds = time.monotonic() - began
         done.set()
         watcher.join()
-    _say(f"   {line.seconds:5.1f} s  the object is gone")
+    say(f"   {line.seconds:5.1f} s  the object is gone")
 
 
 def _judge(world: Surroundings, line: Line) -> None:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from imagecache_controlplane import ControlPlane, find_programs, kubectl_path
+from imagecache_controlplane import kubectl_path
 from imagecache_playground.cloud import BUILDER
-from imagecache_playground.cluster import Cluster
+from imagecache_playground.entry_point import installed_cluster, say
 from imagecache_playground.surroundings import Surroundings
 
 NAMESPACE = "playground"
 SCENARIO = {"timing": {"delete_seconds": 10}}
 
 
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)
-
-
 def playground(directory: Path) -> int:
     """Start all, tell what can be tried, and wait for Ctrl-C."""
-    with ControlPlane(find_programs(_say), progress=_say) as plane:
-        cluster = Cluster(plane)
-        cluster.install()
+    with installed_cluster() as cluster:
         cluster.create_namespace(NAMESPACE)
         with Surroundings(cluster, NAMESPACE, directory, SCENARIO) as world:
             world.operator(
@@ -33,9 +27,9 @@ def playground(directory: Path) -> int:
                 IMAGECACHE_CLUSTER_ID=BUILDER,
             )
             cache_id = world.cloud.add_cache("web")
-            _say(_advice(plane.kubeconfig, world.cloud.endpoint, cache_id, directory))
+            say(_advice(cluster.plane.kubeconfig, world.cloud.endpoint, cache_id, directory))
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
-            _say("Cleaning up")
+            say("Cleaning up")
     return 0
 
 

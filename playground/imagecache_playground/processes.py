@@ -45,6 +45,22 @@ def wait_for(
         time.sleep(POLL)
 
 
+def output_of(
+    command: Sequence[str], environment: Mapping[str, str], failure: type[Exception], *, stdin: str | None = None
+) -> str:
+    """Run a program to its end, two minutes at most; returns what it printed.
+
+    Raises:
+        failure: the program said no; the text is what it said.
+    """
+    done = subprocess.run(
+        command, env=dict(environment), input=stdin, text=True, capture_output=True, timeout=120, check=False
+    )
+    if done.returncode:
+        raise failure(done.stderr.strip() or done.stdout.strip())
+    return done.stdout
+
+
 class Program:
     """One child process in a group of its own, so that Ctrl-C reaches it through us alone.
 

@@ -7,7 +7,7 @@ import secrets
 from typing import Any
 
 from cce_simulator.clock import Clock
-from cce_simulator.parsing import Fields, MalformedError
+from cce_simulator.parsing import Fields
 from cce_simulator.scenario import AccessKeySeed, AccountSeed, AgencySeed
 from cce_simulator.settings import LiveSettings
 
@@ -80,16 +80,13 @@ class Agencies:
 
     def change(self, urn: str, fields: Fields) -> None:
         """Enable, disable, take other tokens, bind anew, deny actions."""
-        known = self._agencies.get(urn)
-        if known is None:
-            raise MalformedError(f"{fields.where}: there is no such agency.")
-        account, agency = known
-        changed = dataclasses.replace(
+        account, agency = fields.known(self._agencies, urn, "agency")
+        changed = fields.change(
             agency,
-            enabled=fields.flag("enabled", agency.enabled),
-            tokens=fields.texts("tokens", agency.tokens),
-            association_id=fields.optional_text("association_id", agency.association_id),
-            denied_actions=fields.texts("denied_actions", agency.denied_actions),
+            enabled=Fields.flag,
+            tokens=Fields.texts,
+            association_id=Fields.optional_text,
+            denied_actions=Fields.texts,
         )
         fields.done()
         self._agencies[urn] = (account, changed)

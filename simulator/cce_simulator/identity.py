@@ -170,16 +170,13 @@ class Directory:
 
     def change_key(self, access_key: str, fields: Fields) -> None:
         """Enable, disable, give a new secret, deny actions, lift the lock."""
-        known = self._keys.get(access_key)
-        if known is None:
-            raise MalformedError(f"{fields.where}: there is no such access key.")
-        account, key = known
-        changed = dataclasses.replace(
+        account, key = fields.known(self._keys, access_key, "access key")
+        changed = fields.change(
             key,
-            enabled=fields.flag("enabled", key.enabled),
-            secret_key=fields.text("secret_key", key.secret_key),
-            security_token=fields.optional_text("security_token", key.security_token),
-            denied_actions=fields.texts("denied_actions", key.denied_actions),
+            enabled=Fields.flag,
+            secret_key=Fields.text,
+            security_token=Fields.optional_text,
+            denied_actions=Fields.texts,
         )
         unlock = fields.flag("unlock", default=False)
         fields.done()
@@ -193,11 +190,7 @@ class Directory:
         if not matches:
             raise MalformedError(f"{fields.where}: there is no such user.")
         for key in matches:
-            user = self._users[key]
-            self._users[key] = dataclasses.replace(
-                user,
-                enabled=fields.flag("enabled", user.enabled),
-                password=fields.text("password", user.password),
-                denied_actions=fields.texts("denied_actions", user.denied_actions),
+            self._users[key] = fields.change(
+                self._users[key], enabled=Fields.flag, password=Fields.text, denied_actions=Fields.texts
             )
         fields.done()

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Seed = TypeVar("Seed", bound="DataclassInstance")
+Entry = TypeVar("Entry")
 
 
 class MalformedError(ValueError):
@@ -110,6 +117,17 @@ class Fields:
         if not isinstance(value, dict):
             raise self.bad(name, "an object")
         return {key: Fields(item, f"{self.where}.{name}.{key}") for key, item in value.items()}
+
+    def change(self, seed: Seed, **readers: Callable[[Fields, str, Any], Any]) -> Seed:
+        """The seed with those of these fields that are given; a reader gets the name, and what holds otherwise."""
+        given = {name: read(self, name, getattr(seed, name)) for name, read in readers.items()}
+        return dataclasses.replace(seed, **given)
+
+    def known(self, entries: Mapping[str, Entry], name: str, what: str) -> Entry:
+        """The entry that the fields are about."""
+        if name not in entries:
+            raise MalformedError(f"{self.where}: there is no such {what}.")
+        return entries[name]
 
     def bad(self, name: str, wanted: str) -> MalformedError:
         """The complaint about one key."""

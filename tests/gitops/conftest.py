@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ from tests.gitops.engines import GITOPS, Argo, Flux
 
 from imagecache_controlplane import kubectl_path
 from imagecache_gotools import find_tools
+from imagecache_playground.cluster import KubectlError
+from imagecache_playground.processes import bare_environment, output_of
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def engines(request: pytest.FixtureRequest) -> dict[str, Path]:
 def config_map(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our keys of argocd-cm, as kustomize renders them."""
     command = [str(kubectl_path()), "kustomize", str(GITOPS / "argocd")]
-    rendered = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    rendered = output_of(command, bare_environment(), KubectlError)
     file = tmp_path_factory.mktemp("argocd") / "argocd-cm.yaml"
     file.write_text(rendered, encoding="utf-8")
     return file

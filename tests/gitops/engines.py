@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from imagecache_playground.processes import bare_environment, output_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GITOPS = REPOSITORY / "deploy" / "gitops"
@@ -22,17 +23,10 @@ class EngineError(RuntimeError):
 
 def ask(program: Path, *arguments: str | Path, documents: Iterable[Any]) -> list[Any]:
     """One answer for each document."""
-    done = subprocess.run(
-        [str(program), *map(str, arguments)],
-        input="---\n".join(json.dumps(document) + "\n" for document in documents),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode:
-        raise EngineError(done.stderr.strip())
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    stdin = "---\n".join(json.dumps(document) + "\n" for document in documents)
+    command = [str(program), *map(str, arguments)]
+    answers = output_of(command, bare_environment(), EngineError, stdin=stdin).splitlines()
+    return [json.loads(answer) for answer in answers]
 
 
 class Argo:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Any, NoReturn
 
 from imagecache_benchmarks.results import report
 from imagecache_chaos.soak.soak import Plan, soak
-from imagecache_controlplane import ControlPlane, ControlPlaneError, find_programs
-from imagecache_playground.cluster import REPOSITORY, Cluster
+from imagecache_playground.cluster import REPOSITORY
+from imagecache_playground.entry_point import installed_cluster, run_in_folder, say
 
 
 def main() -> int:
@@ -34,32 +31,15 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=REPOSITORY / "build" / "soak.json", help="where to write it")
     parser.add_argument("--logs", type=Path, help="keep all logs in this folder")
     options = parser.parse_args()
-    # SIGTERM, too, must end the processes that were started.
-    signal.signal(signal.SIGTERM, _interrupt)
     plan = Plan(options.hours, options.factor, options.seed, options.trace)
-    began = time.monotonic()
-    try:
-        with tempfile.TemporaryDirectory(prefix="imagecache-soak-") as temporary:
-            directory = options.logs or Path(temporary)
-            directory.mkdir(parents=True, exist_ok=True)
-            with ControlPlane(find_programs(_say), progress=_say) as plane:
-                cluster = Cluster(plane)
-                cluster.install()
-                outcome = soak(plan, cluster, directory, _say)
-    except ControlPlaneError as fault:
-        print(fault, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return report(options.json, outcome.rows, outcome.notes, time.monotonic() - began)
 
+    def work(directory: Path) -> int:
+        began = time.monotonic()
+        with installed_cluster() as cluster:
+            outcome = soak(plan, cluster, directory, say)
+        return report(options.json, outcome.rows, outcome.notes, time.monotonic() - began)
 
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)
-
-
-def _interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt
+    return run_in_folder("imagecache-soak", work, logs=options.logs)
 
 
 if __name__ == "__main__":
