@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from imagecache_operator.commands.arguments import COMMANDS, add_commands, run_c
 from imagecache_operator.settings import PREFIX, Settings, flag_of, variable_of
 from imagecache_operator.settings_loading import SettingsError, load_settings
 
-EXIT_USAGE = 2
+EXIT_FAULT, EXIT_USAGE = 1, 2
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,13 +80,18 @@ def _run(flags: dict[str, str]) -> int:
     from imagecache_operator.run import run
 
     set_up_logging(as_json=settings.log_json, level=settings.log_level)
-    _complain(odd, 0)
+    for sentence in odd:
+        logger.warning("%s", sentence)
     try:
         asyncio.run(run(settings))
     except (KubernetesConfigError, AddressTakenError) as error:
         return _complain([str(error)], EXIT_USAGE)
     except KeyboardInterrupt:
         return 130
+    except Exception:
+        # The interpreter would tell it too, but in lines that no reader of JSON takes for one.
+        logger.exception("The operator ends by a fault of its own")
+        return EXIT_FAULT
     return 0
 
 

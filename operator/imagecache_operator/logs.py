@@ -19,6 +19,9 @@ _KOPF_RETRIES = re.compile(r"Request attempt #(\d+)(?:/\d+)? failed; will retry"
 _RETRIES_TOLD = 3, 60
 """Which attempts in a row are told of: the so-manyth, and each that this divides; kopf makes one a second."""
 
+# Also what JSON lets through: to some readers these end a line, and a terminal obeys them.
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 
 def set_up_logging(*, as_json: bool, level: str, stream: TextIO = sys.stderr) -> None:
     """Send all logs to the stream; `level` is `debug`, `info`, `warning` or `error`."""
@@ -26,6 +29,7 @@ def set_up_logging(*, as_json: bool, level: str, stream: TextIO = sys.stderr) ->
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     handler.addFilter(_Retries(logging.getLevelName(level.upper())))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel("ERROR" if level == "error" else "NOTSET" if level == "debug" else "WARNING")
 
@@ -56,7 +60,15 @@ class _Retries(logging.Filter):
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     found = {name: getattr(record, name, None) for name in FIELDS}
+    if (ref := getattr(record, "k8s_ref", None)) is not None:
+        # Lines of kopf about an object: its own formatters would show it.
+        found["object"] = f"{ref.get('namespace')}/{ref.get('name')}"
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _one_line(text: str) -> str:
+    """Foreign words within end no line and command no terminal; the escapes are those of JSON."""
+    return _CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -77,7 +89,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _one_line(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class TextFormatter(logging.Formatter):
@@ -86,5 +98,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        line = f"{_moment(record)} {record.levelname:<7} {record.getMessage()}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = _one_line(f"{_moment(record)} {record.levelname:<7} {record.getMessage()}{fields}")
+        if not record.exc_info:
+            return line
+        trace = self.formatException(record.exc_info).split("\n")
+        return "\n".join([line, *map(_one_line, trace)])

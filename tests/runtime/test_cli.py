@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -63,14 +64,25 @@ def test_without_credentials(run: Run) -> None:
 
 
 def test_without_a_kubeconfig(run: Run) -> None:
-    """Good settings and no cluster: exit status 2, what to do, no trace, no log; what is odd is told before."""
+    """Good settings and no cluster: exit status 2, what to do, no trace; what is odd is a line of the log before."""
     done = run("run", **KEY, IMAGECACHE_REGOIN="eu-west-101", IMAGECACHE_LOG_FORMAT="json")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     odd, sentence = done.stderr.splitlines()
-    assert odd == "imagecache-operator: IMAGECACHE_REGOIN is no setting of this program and is ignored."
+    assert json.loads(odd)["message"] == "IMAGECACHE_REGOIN is no setting of this program and is ignored."
     assert sentence.startswith("imagecache-operator: No access to a Kubernetes API server: not in a pod, and ")
     assert sentence.endswith("Set KUBECONFIG to a kubeconfig file that kubectl can use.")
+
+
+def test_a_fault_of_the_program_is_a_line_of_the_log(run: Run, tmp_path: Path) -> None:
+    """With its trace inside, also when it ends everything: whoever reads JSON must not miss just that."""
+    breaks = "from imagecache_operator import run as program\nprogram.load_configuration = None\n"
+    (tmp_path / "sitecustomize.py").write_text(breaks, encoding="utf-8")
+    done = run("run", **KEY, IMAGECACHE_LOG_FORMAT="json", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    [line] = map(json.loads, done.stderr.splitlines())
+    assert (line["level"], line["message"]) == ("error", "The operator ends by a fault of its own")
+    assert "TypeError: 'NoneType' object is not callable" in line["exception"]
 
 
 def test_a_kubeconfig_that_cannot_be_read(run: Run, tmp_path: Path) -> None:

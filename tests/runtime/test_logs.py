@@ -6,12 +6,15 @@ import io
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import kopf
 import pytest
+from kopf._core.actions.loggers import LocalObjectLogger
 from tests.decision.builders import ID, rfc
 from tests.runtime.account_kit import FORBIDDEN, OUTAGE, Started
 from tests.runtime.fakes import LIST
@@ -36,6 +39,7 @@ def logging_as_before() -> Iterator[None]:
     root.setLevel(level)
     for name, former in levels.items():
         logging.getLogger(name).setLevel(former)
+    logging.captureWarnings(capture=False)
 
 
 def written(log: Callable[[], None], *, as_json: bool, level: str = "info") -> str:
@@ -83,6 +87,68 @@ def test_fields_without_a_value_and_foreign_ones_are_left_out() -> None:
 def test_any_message_is_one_line_of_json(text: str) -> None:
     """And reads as what was said."""
     assert one(lambda: logger.info("%s", text))["message"] == text
+
+
+# Whatever ends a line for somebody, or is a command to a terminal; and half a pair, which no encoding has.
+CONTROLS = [chr(number) for number in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xD800]]
+FORGED = "\r\n2026-03-01T12:00:00Z ERROR   forged".join(CONTROLS)
+
+
+def fail(words: str) -> None:
+    """An error with foreign words in it, as a line of the log."""
+    try:
+        _refuse(words)
+    except ValueError:
+        logger.exception("%s", words, extra={"detail": words})
+
+
+def _refuse(words: str) -> None:
+    raise ValueError(words)
+
+
+def test_foreign_words_forge_no_line_of_json() -> None:
+    """Neither as message nor as field nor in a trace; and they read as what was said."""
+    text = written(lambda: fail(FORGED), as_json=True)
+    assert len(text.splitlines()) == 1
+    assert not set(CONTROLS) & set(text.removesuffix("\n"))
+    line = json.loads(text)
+    assert line["message"] == line["detail"] == FORGED
+    assert line["exception"].endswith(f"ValueError: {FORGED}")
+
+
+def test_foreign_words_forge_no_line_of_text() -> None:
+    """What would end a line or move a terminal's cursor is shown by its number."""
+    text = written(lambda: logger.warning("%s", FORGED, extra={"detail": FORGED}), as_json=False)
+    assert len(text.splitlines()) == 1
+    assert not set(CONTROLS) & set(text.removesuffix("\n"))
+    escape = written(lambda: logger.warning("red: %s", "\x1b[31m\nnext"), as_json=False)
+    assert escape.endswith(" red: \\u001b[31m\\u000anext\n")
+
+
+def test_a_trace_moves_no_terminal() -> None:
+    """It has its own lines, and the words in it command nothing."""
+    text = written(lambda: fail("\x1b[2J"), as_json=False)
+    assert text.endswith("\nValueError: \\u001b[2J\n")
+
+
+def test_a_warning_of_python_is_a_line_like_any_other() -> None:
+    """Nothing goes to stderr past the format: whoever reads JSON reads nothing else."""
+
+    def log() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning("Odd.", RuntimeWarning, "somewhere.py", 1)
+
+    line = one(log)
+    assert (line["logger"], line["level"]) == ("py.warnings", "warning")
+    assert "RuntimeWarning: Odd." in line["message"]
+
+
+def test_a_line_of_kopf_about_an_object_names_it() -> None:
+    """In the same field as ours."""
+    body = kopf.Body({"metadata": {"namespace": "ns", "name": "a", "uid": "u"}})
+    told = LocalObjectLogger(body=body, settings=kopf.OperatorSettings())
+    assert one(lambda: told.error("Handler failed"))["object"] == "ns/a"
 
 
 def test_a_field_that_json_does_not_know_is_told_by_its_text() -> None:
