@@ -17,16 +17,20 @@ from prometheus_client.registry import Collector
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.gate import Operation
-from imagecache_operator.conditions import READY, STALLED
+from imagecache_operator.conditions import READY, STALLED, Reason
 from imagecache_operator.decision import Outcome
 from imagecache_operator.observation import CacheStatus
 from imagecache_operator.store import Store
 from imagecache_operator.workqueue import WorkQueue
 
 PREFIX = "imagecache_operator"
-_WORDS = frozenset(status.value for status in CacheStatus)
+_WORDS = frozenset({*CacheStatus, ""})
+_REASONS = frozenset(Reason)
 OTHER = "Other"
-"""The label for a status word of the cloud that we do not know."""
+"""The label for a word that we do not know: a status of the cloud, or a reason that another version has written."""
+
+REQUESTS_KEPT = 3600.0
+"""Seconds after the last request of an account until its series go: long enough for each scrape to have seen them."""
 
 _OPERATIONS = {
     Operation.LIST: "ListImageCaches",
@@ -73,6 +77,7 @@ class Metrics(Collector):
         self._request_duration = Histogram(
             f"{PREFIX}_cloud_request_duration_seconds", "Time of a request.", ["operation"], registry=registry
         )
+        self._requested: dict[str, float] = {}
         self._state: _State | None = None
         self._leading: Callable[[], bool] = lambda: True
         registry.register(self)
@@ -98,6 +103,16 @@ class Metrics(Collector):
         name = _OPERATIONS[operation]
         self._requests.labels(account, name, code).inc()
         self._request_duration.labels(name).observe(seconds)
+        if self._state is not None:
+            self._forget_accounts(account, self._state.clock.monotonic())
+
+    def _forget_accounts(self, asking: str, now: float) -> None:
+        """Drop the requests of accounts that ask no more: Secrets come and go, and their series would stay for ever."""
+        self._requested.pop(asking, None)
+        self._requested[asking] = now
+        while self._requested[longest_ago := next(iter(self._requested))] < now - REQUESTS_KEPT:
+            del self._requested[longest_ago]
+            self._requests.remove_by_labels({"account": longest_ago})
 
     def pass_done(self, result: str, seconds: float) -> None:
         """A pass over an object ended; `result` is one of `RESULTS`."""
@@ -118,8 +133,10 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
-        yield _single("leader", "1 where this replica leads, else 0.", float(self._leading()))
-        if self._state is not None:
+        leading = self._leading()
+        yield _single("leader", "1 where this replica leads, else 0.", float(leading))
+        # A term takes a moment to end, or longer where the process was frozen; another one leads meanwhile.
+        if leading and self._state is not None:
             yield from self._state.collect()
 
 
@@ -128,7 +145,7 @@ class _State:
         self._store = store
         self._queue = queue
         self._accounts = accounts
-        self._clock = clock
+        self.clock = clock
 
     def collect(self) -> Iterator[Metric]:
         yield from self._objects()
@@ -140,15 +157,14 @@ class _State:
     def _objects(self) -> Iterator[Metric]:
         caches: Count[tuple[str, str]] = Count()
         stalled: Count[str] = Count()
-        deleting, oldest, now = 0, 0.0, self._clock.now()
+        deleting, oldest, now = 0, 0.0, self.clock.now()
         for resource in self._store:
             status = resource.status
             ready = status.condition(READY)
-            word = status.cache_status or ""
-            known = word if not word or word in _WORDS else OTHER
-            caches[known, ready.status if ready is not None else "Unknown"] += 1
+            word = _known(status.cache_status or "", _WORDS)
+            caches[word, ready.status if ready is not None else "Unknown"] += 1
             if (condition := status.condition(STALLED)) is not None:
-                stalled[condition.reason] += 1
+                stalled[_known(condition.reason, _REASONS)] += 1
             if resource.deleted_at is not None:
                 deleting += 1
                 oldest = max(oldest, (now - resource.deleted_at).total_seconds())
@@ -185,6 +201,10 @@ class _State:
             age.add_metric([label], seconds)
             waiting.add_metric([label], queued[label])
         yield from (waiting, used, age)
+
+
+def _known(word: str, words: frozenset[str]) -> str:
+    return word if word in words else OTHER
 
 
 def _family(name: str, text: str, labels: list[str], counts: Mapping[_Labels, int]) -> Metric:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.monitoring.server import free_port
 
 from imagecache_controlplane import ControlPlane, Programs
 from imagecache_playground.cluster import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Cluster
@@ -30,6 +32,7 @@ class Replicas:
         quick = {"timing": {"delete_seconds": 0.5}, "writes_per_minute": 0}
         self.world = Surroundings(cluster, "team-a", directory, SCENARIO | quick)
         self.accounts = {KEYS[0]: OPERATOR_ACCOUNT, KEYS[1]: SECOND_ACCOUNT}
+        self.scraped = dict(zip(KEYS, (f"127.0.0.1:{free_port()}" for _ in KEYS), strict=True))
         # The one that leads goes first.
         self.first, self.second = (self._start(directory, number) for number in (0, 1))
         wait_for(lambda: self.first.leads or self.second.leads, what="one leads", seconds=15)
@@ -40,7 +43,15 @@ class Replicas:
         kubeconfig = self.cluster.plane.service_account_kubeconfig(
             directory / f"replica-{number}.kubeconfig", OPERATOR_NAMESPACE, self.accounts[KEYS[number]]
         )
-        return Replica(kubeconfig, self.world.cloud.endpoint, directory / f"replica-{number}.log", number)
+        settings = {"IMAGECACHE_METRICS_ADDR": self.scraped[KEYS[number]]}
+        log = directory / f"replica-{number}.log"
+        return Replica(kubeconfig, self.world.cloud.endpoint, log, number, **settings)
+
+    def metrics(self, replica: Replica) -> dict[str, float]:
+        """What a replica tells Prometheus: the name of each series with its labels, and the value."""
+        told = wait_for(lambda: _scraped(self.scraped[replica.key]), what="it can be scraped", seconds=30)
+        series = [line.rpartition(" ") for line in told.splitlines() if not line.startswith("#")]
+        return {name.removeprefix("imagecache_operator_"): float(value) for name, _, value in series}
 
     def deleted_by(self, cache_id: str) -> list[str]:
         """The keys that have sent DELETEs for a cache, in order."""
@@ -68,6 +79,15 @@ class Replicas:
         for replica in (self.first, self.second):
             replica.program.stop()
         self.world.__exit__(None, None, None)
+
+
+def _scraped(address: str) -> str | None:
+    """The metrics, None while nobody listens there."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return None
 
 
 def second_account() -> list[dict[str, Any]]:
@@ -181,6 +201,26 @@ def test_without_the_api_server_nobody_acts(replicas: Replicas) -> None:
     world.delete()
     world.wait_gone()
     assert len(replicas.deleted_by(cache_id)) == 1
+
+
+def test_who_leads_alone_tells_of_objects(replicas: Replicas) -> None:
+    """A standby never did, and a former leader does no more; what it has counted stays, so that no sum falls."""
+    replicas.world.bind()
+    replicas.world.wait_reason("Available")
+    leader, standby = replicas.metrics(replicas.first), replicas.metrics(replicas.second)
+    assert (leader["leader"], standby["leader"]) == (1, 0)
+    assert leader['caches{cache_status="Available",ready="True"}'] == 1
+    counted = {name for name in leader if name.partition("{")[0].endswith(("_total", "_bucket", "_sum", "_count"))}
+    assert {name for name in standby if "account=" in name or name.startswith(("caches", "oldest"))} == set()
+
+    spec = {"holderIdentity": "somebody-else", "leaseDurationSeconds": 1}
+    replicas.cluster.plane.request("PATCH", LEASE, {"spec": spec}, content_type="application/merge-patch+json")
+    replicas.first.wait_stands_by()
+    former = replicas.metrics(replicas.first)
+    assert former["leader"] == 0
+    assert former.keys() - counted == {"leader"}
+    assert all(former[name] >= leader[name] for name in counted)
+    replicas.second.wait_leads()
 
 
 def test_a_lease_that_is_deleted_by_hand_is_written_anew(replicas: Replicas) -> None:

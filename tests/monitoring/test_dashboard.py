@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,9 +118,10 @@ def test_it_asks_for_each_metric_and_for_no_other() -> None:
 class Scene:
     """An operator at work, and the Prometheus server that scrapes it."""
 
-    def __init__(self, world: Surroundings, server: Prometheus) -> None:
+    def __init__(self, world: Surroundings, server: Prometheus, target: str) -> None:
         self.world = world
         self.server = server
+        self.target = target
 
     def series(self, name: str, variables: dict[str, str]) -> list[dict[str, Any]]:
         """What a query of the dashboard shows."""
@@ -141,7 +144,7 @@ def scene(cluster: Cluster, prometheus: Path, tmp_path_factory: pytest.TempPathF
     with Surroundings(cluster, "dashboard", directory, scenario) as world:
         world.operator(IMAGECACHE_METRICS_ADDR=target, IMAGECACHE_CLUSTER_ID=BUILDER)
         with Prometheus(prometheus, directory / "prometheus", target, MONITORING / "alerts.yaml") as server:
-            made = Scene(world, server)
+            made = Scene(world, server, target)
             # What happened before the first scrape is no rise.
             wait_for(lambda: bool(server.instant("imagecache_operator_leader")), what="the first scrape", seconds=20)
             for name in ("first", "second"):
@@ -185,6 +188,16 @@ def test_the_variables_offer_what_there_is(scene: Scene) -> None:
         match, label = filled(found[1], ALL), found[2]
         offered[variable["name"]] = scene.server.ask(f"label/{label}/values", **{"match[]": match})
     assert offered == {"namespace": [NAMESPACE], "job": [JOB]}
+
+
+def test_what_is_scraped_is_sound(scene: Scene, promtool: Path) -> None:
+    """In promtool's judgement: names, units, types and help texts of all metrics, as the operator serves them."""
+    with urllib.request.urlopen(f"http://{scene.target}/metrics", timeout=10) as answer:
+        told = answer.read().decode()
+    assert set(re.findall(r"^# TYPE (\w+)", told, re.MULTILINE)) == documented()
+    command = [str(promtool), "check", "metrics", "--lint=all"]
+    done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_no_alert_is_on_while_all_is_well(scene: Scene) -> None:

@@ -15,12 +15,12 @@ from tests.decision.builders import HERE, ID, PROJECT, condition, ready_status, 
 from tests.runtime.fakes import FakeSessions
 from tests.runtime.virtual_time import EPOCH, LoopClock, pass_time, settle
 
-from imagecache_operator.account import Intervals
+from imagecache_operator.account import Account, Intervals
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.decision import Outcome
 from imagecache_operator.imagecache import Key
-from imagecache_operator.metrics import RESULTS, Metrics
+from imagecache_operator.metrics import REQUESTS_KEPT, RESULTS, Metrics
 from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.placement import Defaults
 from imagecache_operator.store import Store
@@ -136,6 +136,8 @@ def test_the_document_has_each_metric_with_its_labels() -> None:
     table = page.partition("## Metrics")[2].partition("\n## ")[0]
     rows = [re.split(r" *\| *", line) for line in table.splitlines() if line.startswith(f"| `{P}")]
     found = {row[1].strip("`").removeprefix(P): (row[2], set(re.findall(r"`(\w+)`", row[3]))) for row in rows}
+    for row in rows:
+        assert (row[4] == "seconds") is row[1].strip("`").endswith("_seconds"), row[1]
     kinds = {name: "counter" if name in COUNTERS else "histogram" if name in HISTOGRAMS else "gauge" for name in LABELS}
     assert found == {
         name + ("_total" if name in COUNTERS else ""): (kinds[name], labels) for name, labels in LABELS.items()
@@ -180,6 +182,15 @@ async def test_stalled_objects_are_counted_by_reason(kit: Kit) -> None:
     assert (sample.labels, sample.value, more) == ({"reason": "AccessDenied"}, 2, [])
 
 
+async def test_a_reason_of_another_version_is_other(kit: Kit) -> None:
+    """Status is text in the cluster, and no label holds free text."""
+    for number in range(2):
+        word = condition("Stalled", "True", f"SomethingElse{number}")
+        kit.put(f"web-{number}", status=ready_status() | {"conditions": [word]})
+    assert kit.value("stalled", reason="Other") == 2
+    assert len(kit.collect()["stalled"].samples) == 1
+
+
 async def test_deletions(kit: Kit) -> None:
     """How many there are, and the age of the oldest; 0 without any."""
     assert (kit.value("deletions_in_progress"), kit.value("oldest_deletion_seconds")) == (0, 0)
@@ -203,6 +214,46 @@ async def test_releases(kit: Kit) -> None:
     assert kit.value("released_total", outcome="not_owner") == 0
     assert (kit.value("deletion_duration_seconds_count"), kit.value("deletion_duration_seconds_sum")) == (2, 12)
     assert (kit.value("release_lag_seconds_count"), kit.value("release_lag_seconds_sum")) == (1, 0.2)
+
+
+async def test_the_requests_of_an_account_go_an_hour_after_its_last_one(kit: Kit) -> None:
+    """Secrets come and go, their series do not pile up; those of accounts that still ask go on from where they were."""
+    kit.metrics.request("default", Operation.LIST, "200", 0.1)
+    kit.metrics.request("team/gone", Operation.LIST, "200", 0.1)
+    kit.metrics.request("team/gone", Operation.DELETE, "202", 0.1)
+    for _ in range(60):
+        kit.metrics.request("default", Operation.LIST, "200", 0.1)
+        await pass_time(REQUESTS_KEPT / 60)
+    assert kit.value("cloud_requests_total", account="team/gone", operation="DeleteImageCache", code="202") == 1
+    await pass_time(1)
+    kit.metrics.request("default", Operation.LIST, "200", 0.1)
+    [sample] = [sample for sample in kit.collect()["cloud_requests"].samples if sample.name.endswith("_total")]
+    assert (sample.labels["account"], sample.value) == ("default", 62)
+
+
+async def test_an_account_has_gauges_only_while_objects_use_it(kit: Kit) -> None:
+    """With its last object they go."""
+    account = kit.accounts.account_for(resource())
+    assert isinstance(account, Account)
+    await settle()
+    names = ("cloud_writes_waiting", "quota_used", "last_observation_age_seconds")
+    assert [kit.value(name, account="default") is not None for name in names] == [True] * 3
+    kit.accounts.left(account, resource().key)
+    assert [kit.value(name, account="default") for name in names] == [None] * 3
+
+
+async def test_who_leads_no_more_tells_of_no_object_and_no_account(kit: Kit) -> None:
+    """Whoever leads now tells of them, and two would be counted twice; counters stay, so that sums do not fall."""
+    kit.put("a", deleted=EPOCH - timedelta(hours=1))
+    kit.accounts.account_for(resource())
+    kit.metrics.request("default", Operation.LIST, "200", 0.1)
+    leads = [True]
+    kit.metrics.lead(lambda: leads[0])
+    assert (kit.value("leader"), kit.value("deletions_in_progress")) == (1, 1)
+    leads[0] = False
+    assert kit.collect().keys() == {"leader"} | COUNTERS | HISTOGRAMS
+    assert kit.value("leader") == 0
+    assert kit.value("cloud_requests_total", account="default", operation="ListImageCaches", code="200") == 1
 
 
 @pytest.mark.parametrize("operation", list(Operation))

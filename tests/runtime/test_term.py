@@ -41,6 +41,18 @@ async def test_a_term_that_ends_as_its_first_list_arrives_does_not_act(monkeypat
         assert servers.asked.total() == before
 
 
+async def test_a_term_that_ends_takes_its_gauges_along() -> None:
+    """The next leader tells of the objects; who leads no more would only repeat how it was."""
+    async with means_of_a_term() as (_, means):
+        acting = asyncio.create_task(Term(means).run())
+        await asyncio.sleep(0)
+        depth = "imagecache_operator_queue_depth"
+        assert means.metrics.registry.get_sample_value(depth) == 0
+        acting.cancel()
+        await asyncio.wait({acting})
+        assert means.metrics.registry.get_sample_value(depth) is None
+
+
 async def test_a_bad_key_stays_spared_in_the_next_term() -> None:
     """It locks after a few failures, for everybody who uses it, however often the Lease changes hands."""
     async with means_of_a_term() as (_, means):
