@@ -61,6 +61,23 @@ def test_each_alert_says_what_is_wrong_and_where_to_read_on(alert: str) -> None:
     assert anchor(alert) in sections
 
 
+def test_an_alert_on_what_the_leader_alone_tells_outlasts_a_hand_over() -> None:
+    """It takes the maximum over replicas, and goes on when nobody tells anything for a while; the others need not."""
+    for name, rule in alerts().items():
+        of_the_leader = metrics_in(rule["expr"]) <= {
+            f"imagecache_operator_{gauge}"
+            for gauge in (
+                "stalled",
+                "oldest_deletion_seconds",
+                "quota_used",
+                "cloud_writes_waiting",
+                "last_observation_age_seconds",
+            )
+        }
+        assert ("keep_firing_for" in rule) is of_the_leader, name
+        assert rule["expr"].startswith("max by (cluster, namespace, job") or not of_the_leader, name
+
+
 def test_the_rules_ask_for_metrics_that_there_are() -> None:
     """A name that nobody exports would never fire."""
     assert {name for rule in alerts().values() for name in metrics_in(rule["expr"])} <= documented()
