@@ -1,7 +1,7 @@
 """Kubernetes Events: notes for `kubectl describe`. Best effort; they never hold anything up.
 
 They go out one at a time, and few per second: a thousand deletions at once must not make the API server slow for the
-writes that matter.
+writes that matter. And few of one object for one reason: one whose state flutters must not fill etcd for days.
 """
 
 from __future__ import annotations
@@ -25,6 +25,16 @@ PER_SECOND = 10.0
 KEPT_MAX = 1000
 """Events that wait; beyond that the oldest are dropped."""
 
+SAME_BURST, SAME_INTERVAL = 25, 300.0
+"""Of one object for one reason so many, then one each so many seconds; the rest is dropped.
+
+These are client-go's figures (tools/record, EventSourceObjectSpamFilter). That counts all reasons together, so what
+flutters would take the place of what happens once.
+"""
+
+SAME_KEPT_MAX = 4096
+"""Objects and reasons that are remembered for it, as in client-go."""
+
 MESSAGE_MAX = 1024
 """Characters of an Event's message that the API server accepts."""
 
@@ -42,9 +52,12 @@ class Events:
         self._waiting: deque[tuple[str, dict[str, Any]]] = deque(maxlen=KEPT_MAX)
         self._ready = asyncio.Event()
         self._count = 0
+        self._said: dict[tuple[str, str], float] = {}
 
     def post(self, resource: ImageCache, note: Note) -> None:
         """Have the note posted; returns at once."""
+        if self._said_enough(resource.uid, note.reason):
+            return
         self._count += 1
         # A name that is cut must not end in a hyphen or a dot before the dot that follows.
         name = resource.key.name[:200].rstrip("-.")
@@ -76,6 +89,17 @@ class Events:
         }
         self._waiting.append((resource.key.namespace, event))
         self._ready.set()
+
+    def _said_enough(self, uid: str, reason: str) -> bool:
+        """Whether the object has used up its Events of that reason; if not, this is one of them."""
+        now = self._clock.monotonic()
+        # When the whole burst is free again.
+        free = max(self._said.pop((uid, reason), now), now)
+        enough = free > now + (SAME_BURST - 1) * SAME_INTERVAL
+        self._said[uid, reason] = free if enough else free + SAME_INTERVAL
+        if len(self._said) > SAME_KEPT_MAX:
+            del self._said[next(iter(self._said))]
+        return enough
 
     async def run(self) -> None:
         """Post for ever."""

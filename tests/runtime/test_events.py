@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +13,16 @@ from tests.runtime.fakes import FakeKubernetes, unreachable
 from tests.runtime.virtual_time import LoopClock, pass_time, settle
 
 from imagecache_operator.decision import Note
-from imagecache_operator.events import BURST, KEPT_MAX, MESSAGE_MAX, PER_SECOND, Events
+from imagecache_operator.events import (
+    BURST,
+    KEPT_MAX,
+    MESSAGE_MAX,
+    PER_SECOND,
+    SAME_BURST,
+    SAME_INTERVAL,
+    SAME_KEPT_MAX,
+    Events,
+)
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesError, NotFoundError
 
 NOTE = Note("Deleted", "It is gone.")
@@ -26,9 +36,21 @@ class Kit:
         self.events = Events(self.kubernetes, clock)
 
     def post(self, count: int = 1, note: Note = NOTE, **changes: Any) -> None:
-        """Post so many notes, numbered in their message."""
-        for number in range(count):
-            self.events.post(resource(**changes), note if count == 1 else Note("Deleted", str(number)))
+        """Post one note, or a number of them, each of an object of its own, numbered in their message."""
+        if count == 1:
+            self.events.post(resource(**changes), note)
+        for number in range(count if count > 1 else 0):
+            self.events.post(resource(uid=f"uid-{number}", **changes), Note("Deleted", str(number)))
+
+    def say(self, reason: str, times: int = 1) -> None:
+        """Post that of one object, again and again."""
+        for _ in range(times):
+            self.post(note=Note(reason, "Again."))
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How often each reason was told."""
+        return Counter(event["reason"] for event in self.kubernetes.events)
 
     @property
     def messages(self) -> list[str]:
@@ -76,7 +98,7 @@ async def test_a_note_that_is_no_warning_is_normal(kit: Kit) -> None:
 
 async def test_names_of_events_never_collide(kit: Kit) -> None:
     """Also in one moment, for one object."""
-    kit.post(20)
+    kit.say("Deleted", 20)
     await settle()
     assert len({event["metadata"]["name"] for event in kit.kubernetes.events}) == 20
 
@@ -125,6 +147,44 @@ async def test_the_oldest_are_dropped(kit: Kit) -> None:
     kit.post(KEPT_MAX + 200)
     await pass_time(300)
     assert kit.messages == [str(number) for number in range(200, KEPT_MAX + 200)]
+
+
+async def test_a_state_that_flutters_is_told_a_few_times(kit: Kit) -> None:
+    """A day long each 5 s: a burst, then one in five minutes; so etcd does not fill up."""
+    for _ in range(24 * 3600 // 5):
+        kit.say("Throttled")
+        await pass_time(5)
+    assert kit.reasons["Throttled"] == pytest.approx(SAME_BURST + 24 * 3600 / SAME_INTERVAL, abs=1)
+
+
+async def test_what_flutters_silences_nothing_else(kit: Kit) -> None:
+    """Other reasons of the object, the same reason of others, and the same again after a quiet time, are told."""
+    kit.say("Throttled", 100)
+    kit.say("Deleted")
+    kit.post(note=Note("Throttled", "Another one."), uid="uid-other")
+    await pass_time(60)
+    assert kit.reasons == {"Throttled": SAME_BURST + 1, "Deleted": 1}
+    await pass_time(SAME_BURST * SAME_INTERVAL)
+    kit.say("Throttled", 100)
+    await pass_time(60)
+    assert kit.reasons["Throttled"] == 2 * SAME_BURST + 1
+
+
+async def test_what_is_remembered_of_objects_is_bounded(kit: Kit) -> None:
+    """Objects come and go for months; those that had something to say last are remembered."""
+    kit.say("Throttled", SAME_BURST)
+    kit.post(SAME_KEPT_MAX - 1)
+    kit.say("Throttled")
+    kit.post(uid="uid-new")
+    kit.kubernetes.events.clear()
+    kit.say("Throttled")
+    await pass_time(300)
+    assert kit.reasons["Throttled"] == 0
+    kit.post(SAME_KEPT_MAX)
+    assert len(kit.events._said) == SAME_KEPT_MAX
+    kit.say("Throttled")
+    await pass_time(300)
+    assert kit.reasons["Throttled"] == 1
 
 
 @pytest.mark.parametrize(
