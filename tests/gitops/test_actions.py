@@ -78,6 +78,25 @@ def test_retain_sets_the_deletion_policy(argo: Argo, it: dict[str, Any]) -> None
     assert argo.run(it, "retain") == expected
 
 
+@pytest.mark.parametrize("action", ["reconcile", "recreate", "retain"])
+def test_an_action_that_is_pressed_twice_is_one(argo: Argo, action: str) -> None:
+    """The second press leaves the same fields; a request is the newest moment, not one more."""
+    once = argo.run(CREATING, action)
+    twice = argo.run(once, action)
+    for pressed in (once, twice):
+        for name, moment in pressed["metadata"].get("annotations", {}).items():
+            assert datetime.fromisoformat(moment).tzinfo is not None
+            pressed["metadata"]["annotations"][name] = "some moment"
+    assert twice == once
+
+
+@pytest.mark.parametrize("it", [deleting(CREATING), new(images=["nginx"], managementPolicy="Observe")])
+def test_what_builds_nothing_is_not_told_to(argo: Argo, it: dict[str, Any]) -> None:
+    """Else the request would lie in wait, and be heeded when the object manages its cache again."""
+    with pytest.raises(EngineError, match="builds nothing"):
+        argo.run(it, "recreate")
+
+
 def test_a_bound_cache_is_not_built_anew(argo: Argo) -> None:
     """Whoever calls the action by the API, past what is offered, is told why not."""
     with pytest.raises(EngineError, match="only a cache that this object has built can be built anew"):

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.e2e.commands import command
 from tests.gitops.engines import Argo, Flux
 
 from imagecache_playground.cloud import BUILDER
-from imagecache_playground.cluster import GROUP_PATH, Cluster, KubectlError, Object
+from imagecache_playground.cluster import GROUP_PATH, OPERATOR_NAMESPACE, Cluster, KubectlError, Object
 from imagecache_playground.surroundings import Surroundings
 
 APPLY = {
@@ -209,3 +210,24 @@ def test_the_action_retain_is_a_difference_where_the_manifest_says_otherwise(
     git.act(argo, "retain")
     assert git.live["spec"]["deletionPolicy"] == "Retain"
     assert argo.in_sync(git.live, git.file) is in_sync
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["the operator comes back", "release"])
+def test_an_operator_that_left_git_with_its_caches(git: Git, back: bool, argo: Argo, flux: Flux) -> None:
+    """Nothing takes the finalizer off, and nothing looks finished; both ways out of the document lead out."""
+    operator = git.world.operator(IMAGECACHE_CLUSTER_ID=BUILDER)
+    git.apply("flux")
+    cache_id = git.world.wait_reason("Available")["status"]["imageCacheID"]
+    operator.program.stop()
+    git.prune("flux")
+    stuck = git.live
+    assert argo.health(stuck)[0]["status"] == "Progressing"
+    assert flux.by_conditions(stuck) == ["Terminating"]
+    if back:
+        operator.start()
+    else:
+        settings = {"IMAGECACHE_LEASE_NAMESPACE": OPERATOR_NAMESPACE}
+        done = command(git.world.cluster.plane.kubeconfig, settings, "release", f"{git.world.namespace}/web")
+        assert (done.status, cache_id in done.out) == (0, True), done
+    git.wait_gone()
+    assert list(git.world.cloud.caches()) == ([] if back else [cache_id])
