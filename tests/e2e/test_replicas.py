@@ -142,7 +142,7 @@ def test_a_replica_that_stops_hands_over_at_once(replicas: Replicas) -> None:
     first = min(call["wall"] for call in world.cloud.calls() if call["credential"] == replicas.second.key)
     assert first - began <= 2.0
     assert [len(replicas.deleted_by(cache_id)) for cache_id in ids] == [1] * 6
-    assert replicas.first.program.stop() == 0
+    assert replicas.first.program.wait(10) == 0
 
 
 def test_a_replica_that_is_killed_is_followed_in_twenty_seconds(replicas: Replicas) -> None:
