@@ -6,28 +6,21 @@ What becomes of a cache that is there stands in `replacement.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import assert_never
 
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import (
-    WAITING_FOR_SLOT,
-    AddFinalizer,
     AwaitRoom,
     Decision,
-    Facts,
     Note,
     Nothing,
-    Policy,
     QueueWrite,
     RequestCreation,
     Room,
-    sighted,
-    verdict_of,
 )
 from imagecache_operator.desired import Desired, spec_hash
 from imagecache_operator.identity import Identity
-from imagecache_operator.imagecache import ImageCache, Key
+from imagecache_operator.imagecache import Key
 from imagecache_operator.intent import (
     ABSENCE_COUNTS_AFTER,
     blind,
@@ -37,10 +30,8 @@ from imagecache_operator.intent import (
     is_ours,
     may_be_ours,
     new_intent,
-    recorded,
 )
-from imagecache_operator.keeping import Keeping
-from imagecache_operator.life import refusal, show_cache
+from imagecache_operator.life import Life
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -50,33 +41,28 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
-from imagecache_operator.removal import recorded_deletion
-from imagecache_operator.replacement import Following
+from imagecache_operator.replacement import ReplacementTable
 from imagecache_operator.spec import AdoptionPolicy
 from imagecache_operator.status import CreationAnswer
-
-
-def keep(resource: ImageCache, observation: Observation, facts: Facts, now: datetime, policy: Policy) -> Decision:
-    """Decide for an object that creates and lives."""
-    status = recorded_deletion(recorded(resource.status, facts), facts.answer)
-    return _Pass(resource, facts, now, policy, status).decide(observation)
+from imagecache_operator.table import WAITING_FOR_SLOT, sighted, verdict_of
 
 
 @dataclass(frozen=True, slots=True)
-class _Pass(Keeping):
-    """The rows for an object that has no cache, and the way to those that have one."""
+class CreationTable(Life):
+    """The rows for an object that creates and lives, but has no cache; and the way to those that have one."""
 
     def decide(self, observation: Observation) -> Decision:
-        if not self.resource.has_finalizer:
-            return Decision(AddFinalizer(), self.resource.status, in_motion=True)
-        if (refused := refusal(self.resource, self.facts)) is not None:
-            return self.show(refused)
+        """First row that fits."""
+        if (settled := self.without_looking()) is not None:
+            return settled
         if self.status.image_cache_id is None:
             return self._without_cache(observation)
         if self.resource.status.image_cache_id is None:
             # Just told by the answer to the POST: what was seen before says nothing of it.
-            return self.show(Verdict(Reason.CREATING, "The cloud is building the cache."), in_motion=True, again=0.0)
-        return Following(self.resource, self.facts, self.now, self.policy, self.status).decide(observation)
+            return self.show(
+                Verdict(Reason.CREATING, "The cloud is building the cache."), in_motion=True, requeue_after=0.0
+            )
+        return ReplacementTable(self.resource, self.facts, self.now, self.policy, self.status).decide(observation)
 
     def _without_cache(self, observation: Observation) -> Decision:
         creation, holder = self.status.creation, self.facts.name_holder
@@ -95,7 +81,7 @@ class _Pass(Keeping):
             case Unknown():
                 return self.unknown(observation.trouble)
             case Awaited():
-                return replace(self.awaited(observation.look), in_motion=True)
+                return self.awaited(observation.look)
             case Absent():
                 return Decision(Nothing(), self.resource.status, in_motion=True)
             case _:
@@ -129,10 +115,10 @@ class _Pass(Keeping):
         remaining = ABSENCE_COUNTS_AFTER - self.facts.since_creation
         if remaining > 0:
             message = "The answer to the POST told no id; the name is looked up until it is certain what came of it."
-            return self.show(Verdict(Reason.CREATE_REQUESTED, message), in_motion=True, again=remaining)
+            return self.show(Verdict(Reason.CREATE_REQUESTED, message), in_motion=True, requeue_after=remaining)
         message = "The POST came to nothing; it is sent again."
         status = closed(self.status, CreationAnswer.REFUSED)
-        return self.show(Verdict(Reason.CREATE_REQUESTED, message), status=status, in_motion=True, again=0.0)
+        return self.show(Verdict(Reason.CREATE_REQUESTED, message), status=status, in_motion=True, requeue_after=0.0)
 
     def _taken(self, present: Present) -> Decision:
         """A cache of that name that this object did not create, as far as can be told."""
@@ -145,23 +131,25 @@ class _Pass(Keeping):
                 status, again = closed(status, CreationAnswer.REFUSED), None
         if cache.status == CacheStatus.DELETING or is_former(cache, status):
             message = f"A former cache named {cache.name} is being deleted; this one is created when that is gone."
-            return self.show(Verdict(Reason.CREATE_REQUESTED, message), status=status, in_motion=True, again=again)
+            return self.show(
+                Verdict(Reason.CREATE_REQUESTED, message), status=status, in_motion=True, requeue_after=again
+            )
         if resource.spec.adoption_policy is not AdoptionPolicy.IF_IDENTICAL:
             message = (
                 f"There is a cache named {cache.name} (id {cache.id}) that this object did not create: choose another "
                 "spec.name, bind to it by spec.imageCacheID in another object, or set spec.adoptionPolicy to "
                 "IfIdentical."
             )
-            return self.show(Verdict(Reason.CONFLICT, message), status=status, again=again)
+            return self.show(Verdict(Reason.CONFLICT, message), status=status, requeue_after=again)
         if isinstance(self.facts.desired, Verdict):
-            return self.show(self.facts.desired, status=status, again=again)
+            return self.show(self.facts.desired, status=status, requeue_after=again)
         assert self.facts.desired is not None
         if fields := ", ".join(self.facts.desired.differences(cache)):
             message = (
                 f"The cache named {cache.name} (id {cache.id}) that this object did not create is not identical: it "
                 f"differs in {fields}. Change spec to match, or choose another spec.name."
             )
-            return self.show(Verdict(Reason.CONFLICT, message), status=status, again=again)
+            return self.show(Verdict(Reason.CONFLICT, message), status=status, requeue_after=again)
         hashed = spec_hash(resource)
         adopted = new_intent(resource, hashed, self.now, failures=0).model_copy(
             update={"answer": CreationAnswer.ACCEPTED}
@@ -169,7 +157,7 @@ class _Pass(Keeping):
         # Who takes over what is there does not want it built anew because of an annotation that is as old.
         handled = {"creation": adopted, "last_handled_recreate_at": resource.recreate_requested}
         status = sighted(status, present).model_copy(update=handled)
-        decision = show_cache(resource, cache, self.facts, self.now, self.policy, status)
+        decision = self.show_cache(cache, status)
         adopted_note = Note("Adopted", f"Cache {cache.id} was there and is identical: taken over.")
         return replace(decision, notes=(adopted_note, *decision.notes))
 

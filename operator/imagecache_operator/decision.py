@@ -1,6 +1,6 @@
 """The values that go into a decision and come out of it. Pure: no I/O, no clock, no environment.
 
-The tables are in `deletion.py` (objects with a deletionTimestamp) and `life.py` (all others); `decide.py` chooses.
+What the tables are made of is in `table.py`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from datetime import datetime
 from enum import Enum, StrEnum
 
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
-from imagecache_operator.conditions import READY, RECONCILING, Reason, Verdict, conditions_for
+from imagecache_operator.conditions import Verdict
 from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
-from imagecache_operator.imagecache import ImageCache, Key
-from imagecache_operator.observation import Present, Trouble
+from imagecache_operator.imagecache import Key
+from imagecache_operator.observation import Trouble
 from imagecache_operator.status import ImageCacheStatus
 
 CRD_TRUST = 60.0
@@ -201,72 +201,3 @@ class Decision:
     requeue_after: float | None = None
     in_motion: bool = False
     notes: tuple[Note, ...] = ()
-
-
-_REMOVING = frozenset(
-    {
-        Reason.DELETING,
-        Reason.DELETE_REQUESTED,
-        Reason.DELETE_REFUSED,
-        Reason.DELETE_REVERTED,
-        Reason.DELETE_OVERDUE,
-        Reason.RECREATING,
-        Reason.THROTTLED,
-        Reason.CLOUD_UNAVAILABLE,
-    }
-)
-"""What an object shows while its cache is being removed."""
-
-
-WAITING_FOR_SLOT = "Waiting for a write slot: the cloud allows few writes a minute."
-
-
-def verdict_of(trouble: Trouble, *, unknown: bool = False) -> Verdict:
-    """What to tell of a call that brought no usable answer; the kinds of trouble are reasons."""
-    return Verdict(Reason(trouble.kind.value), trouble.message, unknown=unknown)
-
-
-def sighted(status: ImageCacheStatus, present: Present) -> ImageCacheStatus:
-    """The status with what a look showed of the cache; the id is pinned by it."""
-    cache = present.cache
-    return status.model_copy(
-        update={
-            "image_cache_id": cache.id,
-            "name": cache.name or None,
-            "seen_by": present.identity.to_status(status.seen_by),
-            "cache_status": str(cache.status),
-            "cache_message": cache.message or None,
-            "created_at": cache.created_at,
-            "expires_at": cache.expires_at,
-        }
-    )
-
-
-def shown(
-    resource: ImageCache, status: ImageCacheStatus, verdict: Verdict, now: datetime, *, reconcile_handled: bool
-) -> ImageCacheStatus:
-    """The status that tells the verdict, about the resource's generation."""
-    handled = resource.reconcile_requested if reconcile_handled else status.last_handled_reconcile_at
-    return status.model_copy(
-        update={
-            "observed_generation": resource.generation,
-            "conditions": conditions_for(
-                verdict, former=resource.status.conditions, generation=resource.generation, now=now
-            ),
-            "last_handled_reconcile_at": handled,
-        }
-    )
-
-
-def until_overdue(resource: ImageCache, now: datetime, policy: Policy) -> float:
-    """Seconds until a removal that this object's deletion did not begin takes too long; negative when it does.
-
-    Nothing was asked that would tell when it began; what does is for how long the object has shown it.
-    """
-    ready = resource.status.condition(READY)
-    if ready is None or ready.reason not in _REMOVING:
-        return policy.stalled_after
-    going_on = resource.status.condition(RECONCILING)
-    if going_on is None or going_on.last_transition_time is None:
-        return 0.0  # it was too late before
-    return policy.stalled_after - (now - going_on.last_transition_time).total_seconds()

@@ -7,11 +7,10 @@ saw it, by a person's explicit word, or when there never was anything to delete.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import assert_never
 
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
-from imagecache_operator.conditions import READY, READY_REASONS, Reason, Verdict
+from imagecache_operator.conditions import READY_REASONS, Reason, Verdict
 from imagecache_operator.decision import (
     CRD_TRUST,
     PATIENCE,
@@ -19,18 +18,14 @@ from imagecache_operator.decision import (
     Confirm,
     Crd,
     Decision,
-    Facts,
     Note,
     Nothing,
     Outcome,
-    Policy,
     ReadCrd,
     Release,
-    sighted,
-    verdict_of,
 )
-from imagecache_operator.imagecache import ImageCache, Key
-from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, blind, closed, is_ours, is_younger, may_be_ours, recorded
+from imagecache_operator.imagecache import Key
+from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, blind, closed, is_ours, is_younger, may_be_ours
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -42,25 +37,21 @@ from imagecache_operator.observation import (
     Unlisted,
 )
 from imagecache_operator.placement import absent_elsewhere, moved
-from imagecache_operator.removal import Removal, readable, recorded_deletion
+from imagecache_operator.removal import RemovalTable, readable
 from imagecache_operator.spec import ManagementPolicy
 from imagecache_operator.status import Condition, CreationAnswer
+from imagecache_operator.table import sighted, verdict_of
 
 ANSWER_PATIENCE = 10.0
 """Seconds for which an answer to DELETE may wait to be told together with the look that follows it."""
 
 
-def finalize(resource: ImageCache, observation: Observation, facts: Facts, now: datetime, policy: Policy) -> Decision:
-    """Decide for an object that is being deleted."""
-    status = recorded_deletion(recorded(resource.status, facts), facts.answer)
-    return _Pass(resource, facts, now, policy, status).decide(observation)
-
-
 @dataclass(frozen=True, slots=True)
-class _Pass(Removal):
-    """One look down the table; the methods are its rows."""
+class DeletionTable(RemovalTable):
+    """The rows for an object that is being deleted."""
 
     def decide(self, observation: Observation) -> Decision:
+        """First row that fits."""
         if not self.resource.has_finalizer:
             return Decision(Nothing(), self.resource.status)
         if (settled := self._without_looking()) is not None:
@@ -180,8 +171,7 @@ class _Pass(Removal):
         spec = self.resource.spec
         if spec.name is None or spec.images is not None:
             return False
-        ready = self.resource.status.condition(READY)
-        return ready is None or ready.reason != Reason.NOT_FOUND
+        return not self.tells(Reason.NOT_FOUND)
 
     def _nothing_known(self) -> Decision:
         name = self.resource.spec.name
@@ -266,10 +256,9 @@ class _Pass(Removal):
         action: Action = Nothing()
         if look is Look.GET and self.cache_id is not None:
             action = Confirm(self.cache_id)
-        ready = self.resource.status.condition(READY)
-        if ready is not None and ready.status == "False":
+        if self.ready is not None and self.ready.status == "False":
             if self.until_overdue <= 0:
-                return self.wait(_as_told(ready), action=action)
+                return self.wait(_as_told(self.ready), action=action)
             pause = self.until_overdue
             if (answer := self.facts.answer) is not None:
                 # Usually a look comes soon, and is told together with the answer.

@@ -6,57 +6,24 @@ One rule for every repetition: a DELETE that may have been carried out is repeat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from imagecache_operator.answers import Accepted, DeleteAnswer, Gone, Lost, NotDone, Refused
-from imagecache_operator.conditions import READY, Reason, Verdict
-from imagecache_operator.decision import (
-    WAITING_FOR_SLOT,
-    Action,
-    Crd,
-    Decision,
-    Facts,
-    Nothing,
-    Policy,
-    QueueWrite,
-    ReadCrd,
-    RequestDeletion,
-    shown,
-    sighted,
-    until_overdue,
-    verdict_of,
-)
-from imagecache_operator.imagecache import ImageCache
+from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.decision import Action, Crd, Decision, Policy, QueueWrite, ReadCrd, RequestDeletion
 from imagecache_operator.model import format_time
 from imagecache_operator.observation import CacheStatus, Present, Trouble
 from imagecache_operator.status import Deletion, ImageCacheStatus
+from imagecache_operator.table import WAITING_FOR_SLOT, Table, sighted, verdict_of
 
 RETRY_FACTOR_MAX = 10
 """The pause between two DELETEs doubles up to this many times the setting."""
 
-_TOLD_DELETING = frozenset({Reason.DELETING, Reason.RECREATING})
-
 _REFUSED = "refused: "
 _GONE = "already gone: "
 _LOST = "no usable answer: "
-
-
-def replace_present(
-    resource: ImageCache,
-    present: Present,
-    facts: Facts,
-    now: datetime,
-    policy: Policy,
-    status: ImageCacheStatus,
-    *,
-    why: str,
-) -> Decision:
-    """Decide for a cache that is there and is to be replaced, `why`: the same rows, told as a replacement."""
-    # The CRD says nothing here: while it is being deleted, every object has a deletionTimestamp.
-    facts = replace(facts, crd=Crd.ALIVE)
-    return Removal(resource, facts, now, policy, status, why).present(present)
 
 
 def retry_pause(attempts: int, policy: Policy) -> float:
@@ -90,23 +57,9 @@ def recorded_deletion(status: ImageCacheStatus, answer: DeleteAnswer | None) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """One look at a deletion; the methods are rows of the table.
+class RemovalTable(Table):
+    """The rows for a cache that is there and is to go; `replacing`: why, None when its object is deleted."""
 
-    Attributes:
-        resource: the object.
-        facts: beside it.
-        now: the time.
-        policy: settings.
-        status: the object's, with what was just answered in it.
-        replacing: why the cache is replaced; None when its object is deleted.
-    """
-
-    resource: ImageCache
-    facts: Facts
-    now: datetime
-    policy: Policy
-    status: ImageCacheStatus
     replacing: str | None = None
 
     @property
@@ -115,8 +68,7 @@ class Removal:
         if self.resource.deleted_at is not None:
             return self.resource.deleted_at
         if self.asked is None or self.asked.requested_at is None:
-            remaining = until_overdue(self.resource, self.now, self.policy)
-            return self.now - timedelta(seconds=self.policy.stalled_after - remaining)
+            return self.now - timedelta(seconds=self.removing_for)
         pauses = sum(retry_pause(attempt, self.policy) for attempt in range(1, self.asked.attempts))
         return self.asked.requested_at - timedelta(seconds=pauses)
 
@@ -135,11 +87,6 @@ class Removal:
     def _until_effect_is_due(self) -> float:
         """Seconds until a DELETE that was accepted should have shown an effect; negative when it should have."""
         return self.policy.delete_retry_after - self.facts.since_request
-
-    @property
-    def cache_id(self) -> str | None:
-        """The cache that the object stands for, None while it is not known."""
-        return self.status.image_cache_id or self.resource.spec.image_cache_id
 
     def wait(
         self,
@@ -160,18 +107,7 @@ class Removal:
             verdict = Verdict(Reason.RECREATING, f"The cache is replaced, because {self.replacing}. {verdict.message}")
         if remaining > 0 and (requeue_after is None or remaining < requeue_after):
             requeue_after = remaining
-        return Decision(
-            action or Nothing(),
-            shown(
-                self.resource,
-                self.status if status is None else status,
-                verdict,
-                self.now,
-                reconcile_handled=self.facts.reconcile_handled,
-            ),
-            requeue_after=requeue_after,
-            in_motion=in_motion,
-        )
+        return self.show(verdict, status=status, action=action, requeue_after=requeue_after, in_motion=in_motion)
 
     def present(self, present: Present) -> Decision:
         """The rows for a cache that is there."""
@@ -193,8 +129,7 @@ class Removal:
             if self.asked.accepted_at is not None and self._until_effect_is_due > 0:
                 remaining = min(remaining, self._until_effect_is_due)
             return self.wait(verdict, status=status, requeue_after=remaining)
-        ready = self.resource.status.condition(READY)
-        if verdict.reason is Reason.DELETE_REVERTED and ready is not None and ready.reason in _TOLD_DELETING:
+        if verdict.reason is Reason.DELETE_REVERTED and self.tells(Reason.DELETING, Reason.RECREATING):
             # Told before it is asked for again: else nobody would learn that, and why, the cloud gave up.
             return self.wait(verdict, status=status, requeue_after=0.0)
         return self._request(present, status, verdict)

@@ -9,22 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from imagecache_operator.conditions import READY, Reason, Verdict
-from imagecache_operator.decision import (
-    Decision,
-    Nothing,
-    RequestDeletion,
-    sighted,
-    verdict_of,
-)
-from imagecache_operator.intent import (
-    ABSENCE_COUNTS_AFTER,
-    closed,
-    failures_of,
-    with_failure,
-)
-from imagecache_operator.keeping import Keeping
-from imagecache_operator.life import absent, cache_verdict, until_expiry
+from imagecache_operator.conditions import Reason, Verdict
+from imagecache_operator.decision import Crd, Decision, Nothing, RequestDeletion
+from imagecache_operator.intent import ABSENCE_COUNTS_AFTER, closed, failures_of, with_failure
+from imagecache_operator.life import Life
 from imagecache_operator.observation import (
     Absent,
     Awaited,
@@ -36,9 +24,10 @@ from imagecache_operator.observation import (
     Unlisted,
 )
 from imagecache_operator.placement import absent_elsewhere
-from imagecache_operator.removal import replace_present, retry_pause
+from imagecache_operator.removal import RemovalTable, retry_pause
 from imagecache_operator.spec import RecreateOn
 from imagecache_operator.status import CreationAnswer, ImageCacheStatus
+from imagecache_operator.table import sighted, verdict_of
 
 FAILED_PAUSES = (60.0, 300.0, 900.0)
 """Seconds after which a cache that the cloud failed to build is replaced, counted from when it was asked for; after
@@ -46,8 +35,8 @@ that many it is left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Following(Keeping):
-    """The rows for an object that has a cache."""
+class ReplacementTable(Life):
+    """The rows for an object that creates and lives, and has a cache."""
 
     def decide(self, observation: Observation) -> Decision:
         """First row that fits."""
@@ -83,7 +72,9 @@ class Following(Keeping):
         return decision
 
     def _replace(self, present: Present, status: ImageCacheStatus, why: str) -> Decision:
-        decision = replace_present(self.resource, present, self.facts, self.now, self.policy, status, why=why)
+        # The CRD says nothing here: while it is being deleted, every object has a deletionTimestamp.
+        facts = replace(self.facts, crd=Crd.ALIVE)
+        decision = RemovalTable(self.resource, facts, self.now, self.policy, status, why).present(present)
         begins = isinstance(decision.action, RequestDeletion) and self.status.deletion is None
         if begins and present.cache.status == CacheStatus.FAILED and status.creation is not None:
             counted = decision.status.model_copy(update={"creation": with_failure(status.creation)})
@@ -116,20 +107,17 @@ class Following(Keeping):
             if expired:
                 return "its retention was over" if RecreateOn.EXPIRED in on else None
             return "it has vanished from the cloud" if RecreateOn.NOT_FOUND in on else None
-        if RecreateOn.EXPIRED in on and self._verdict(cache).reason is Reason.EXPIRED:
+        if RecreateOn.EXPIRED in on and self.cache_verdict(cache).reason is Reason.EXPIRED:
             return "its retention is over"
         if cache.status == CacheStatus.DELETING and self.status.deletion is not None and on:
             return "that has begun already"
         remaining = self._until_replaced(cache)
         return "the cloud could not build it" if remaining is not None and remaining <= 0 else None
 
-    def _verdict(self, cache: Cache) -> Verdict:
-        return cache_verdict(cache, now=self.now, observe_only=self.resource.spec.observe_only)
-
     def _until_replaced(self, cache: Cache) -> float | None:
         """Seconds until a cache that failed is replaced; None when it is not."""
         allowed = RecreateOn.FAILED in (self.resource.spec.recreate_on or ()) and not self.resource.spec.observe_only
-        if not allowed or self._verdict(cache).reason is not Reason.FAILED:
+        if not allowed or self.cache_verdict(cache).reason is not Reason.FAILED:
             return None
         if self._asked_to_go:
             return 0.0
@@ -157,22 +145,19 @@ class Following(Keeping):
             return self.show(unproven)
         if (remaining := ABSENCE_COUNTS_AFTER - facts.since_creation) > 0 and not self._was_seen():
             verdict = Verdict(Reason.CREATING, "The cloud took the POST, and does not show the cache yet.")
-            return self.show(verdict, in_motion=True, again=remaining)
+            return self.show(verdict, in_motion=True, requeue_after=remaining)
         if facts.in_flight:
             return self.show(Verdict(Reason.RECREATING, "DELETE of the old cache is on its way."), in_motion=True)
         asked = status.deletion is not None and status.deletion.attempts > 0
         replaced = asked and bool(resource.spec.recreate_on) and not resource.spec.observe_only
         if replaced or self._why_replace(None) is not None:
             verdict = Verdict(Reason.RECREATING, f"Cache {status.image_cache_id} is gone; a new one is created.")
-            return self.show(verdict, status=_cleared(status), in_motion=True, again=0.0)
-        status = status.model_copy(update={"cache_status": None, "cache_message": None, "deletion": None})
-        return self.show(absent(resource, self.now), status=status, again=until_expiry(status, self.now))
+            return self.show(verdict, status=_cleared(status), in_motion=True, requeue_after=0.0)
+        return self.show_absence()
 
     def _was_seen(self) -> bool:
         """Whether a look has shown the cache since it was asked for; else it may yet appear."""
-        ready = self.status.condition(READY)
-        told_gone = ready is not None and ready.reason in {Reason.NOT_FOUND, Reason.EXPIRED}
-        return self.status.cache_status is not None or told_gone
+        return self.status.cache_status is not None or self.tells(Reason.NOT_FOUND, Reason.EXPIRED)
 
 
 def _cleared(status: ImageCacheStatus) -> ImageCacheStatus:

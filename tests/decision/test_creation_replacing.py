@@ -10,6 +10,7 @@ import pytest
 from tests.decision.builders import (
     GET_AWAITED,
     ID,
+    LIST_AWAITED,
     NOW,
     STRANGER,
     US,
@@ -272,6 +273,12 @@ def test_a_get_confirms_that_the_old_cache_is_gone() -> None:
     assert replacing(GET_AWAITED).decide().action == Confirm(ID)
 
 
+def test_an_answer_to_the_delete_is_told_with_the_look_that_follows() -> None:
+    """One write for both, as in a deletion."""
+    case = replacing(LIST_AWAITED, asked(ago=5), facts={"answer": Accepted(NOW)})
+    assert case.decide().status == case.resource.status
+
+
 @pytest.mark.parametrize(
     ("answer", "attempts"), [(Lost("cut"), 1), (NotDone(Trouble(TroubleKind.THROTTLED, "slow")), 0)]
 )
@@ -288,7 +295,7 @@ def test_nothing_is_created_anew_because_of_a_delete_that_never_went_out() -> No
     status = made(reason="Recreating", deletion={"attempts": 0, "lastError": "slow"})
     decision = wants(["SpecChanged"], absent(), status=status).decide()
     assert conditions(decision) == says("NotFound", stalled=True)
-    assert decision.status.image_cache_id == ID
+    assert (decision.status.image_cache_id, decision.status.deletion) == (ID, None)
 
 
 def test_a_spec_of_which_the_cache_is_made_is_no_change() -> None:
