@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from imagecache_operator.account import Account
@@ -19,7 +20,7 @@ from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.quota import Quota
 from imagecache_operator.store import Store
-from imagecache_operator.tracking import Tracked, WriteTrouble
+from imagecache_operator.tracking import Answer, Tracked, Write, WriteTrouble
 
 WRITE_RETRY_FIRST, WRITE_RETRY_MAX = 1.0, 300.0
 """Seconds after a DELETE that was certainly not carried out, doubling; the second figure where a person must act."""
@@ -37,6 +38,23 @@ UNAVAILABLE_RETRY_MAX = 30.0
 _NOT_WANTED = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The write was not wanted any more when its turn came.")
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who sends a write, and for whom; the object may be served by others by the time of the answer."""
+
+    key: Key
+    tracked: Tracked
+    account: Account
+    limiter: WriteLimiter
+
+    @classmethod
+    def of(cls, key: Key, tracked: Tracked) -> _Sender:
+        """As the object is served now."""
+        assert tracked.account is not None
+        assert tracked.limiter is not None
+        return cls(key, tracked, tracked.account, tracked.limiter)
 
 
 class CloudCalls:
@@ -57,160 +75,158 @@ class CloudCalls:
     def get(self, key: Key, tracked: Tracked, cache_id: str) -> None:
         """Send the GET; one at a time."""
         account = tracked.account
-        if tracked.getting is not None or account is None:
+        if tracked.getting or account is None:
             return
+        tracked.getting = True
 
         async def call() -> None:
             try:
                 await account.get(cache_id)
             finally:
-                tracked.getting = None
+                tracked.getting = False
                 self._wake(key)
 
-        tracked.getting = self._spawn(call(), f"get {key}")
+        self._spawn(call(), f"get {key}")
 
     def delete(self, key: Key, tracked: Tracked, cache_id: str) -> None:
         """Send the DELETE, for which the limiter has granted a slot."""
-        account, limiter = tracked.account, tracked.limiter
-        assert account is not None
-        assert limiter is not None
-        limiter.begin(key)
-        tracked.answer = None
-
-        gone_out = False
-        decided_on = self._store.get(key)
+        sender, decided_on = _Sender.of(key, tracked), self._store.get(key)
         generation = decided_on.generation if decided_on is not None else None
 
-        def goes_out() -> bool:
-            nonlocal gone_out
-            gone_out = limiter.paused_for() <= 0 and self._still_wanted(key, tracked, generation)
-            if gone_out:
-                tracked.sent_at = self._clock.monotonic()
-            return gone_out
+        def ended(answer: DeleteAnswer) -> None:
+            if isinstance(answer, NotDone):
+                self._not_done(sender, Operation.DELETE, answer.trouble)
+            else:
+                tracked.failures = 0
 
-        async def call() -> None:
-            answer: DeleteAnswer | None = None
-            try:
-                answer = await account.delete(cache_id, goes_out)
-            finally:
-                if answer is None and not gone_out:
-                    answer = NotDone(_not_sent(limiter))
-                limiter.end(sent=gone_out and _reached_the_cloud(answer))
-                tracked.write_answered = self._clock.monotonic()
-                tracked.deleting = None
-                tracked.answer = answer
-                if isinstance(answer, NotDone):
-                    self._not_done(tracked, answer.trouble, account, limiter, Operation.DELETE)
-                else:
-                    tracked.failures = 0
-                self._ended(key, tracked, account, "DELETE", answer, cache_id)
-
-        tracked.deleting = self._spawn(call(), f"delete {key}")
+        self._write(
+            "DELETE",
+            tracked.deletion,
+            sender,
+            lambda goes_out: sender.account.delete(cache_id, goes_out),
+            wanted=lambda: self._deletion_still_wanted(sender, generation),
+            ended=ended,
+            cache_id=cache_id,
+        )
 
     def create(self, key: Key, tracked: Tracked, desired: Desired) -> None:
         """Send the POST, for which the limiter has granted a slot, and whose intent is in the status."""
-        account, limiter, quota = tracked.account, tracked.limiter, tracked.quota
-        assert account is not None
-        assert limiter is not None
+        sender, quota = _Sender.of(key, tracked), tracked.quota
         assert quota is not None
-        limiter.begin(key)
         quota.asked(key)
-        tracked.created_answer = None
 
-        gone_out = False
+        def ended(answer: CreateAnswer) -> None:
+            quota.answered(key, created=isinstance(answer, Created | Lost))
+            self._not_created(sender, desired, answer, quota)
 
-        def goes_out() -> bool:
-            nonlocal gone_out
-            gone_out = (
-                limiter.paused_for() <= 0 and self._creation_still_wanted(key, tracked) and quota.still_room_for(key)
-            )
-            return gone_out
-
-        async def call() -> None:
-            answer: CreateAnswer | None = None
-            try:
-                answer = await account.create(desired, goes_out)
-            finally:
-                if answer is None:
-                    # Nothing may be made of a POST that never left, and anything of one that was cut off.
-                    answer = Lost("The POST was cut off.") if gone_out else NotDone(_not_sent(limiter))
-                limiter.end(sent=gone_out and _reached_the_cloud(answer))
-                quota.answered(key, created=isinstance(answer, Created | Lost))
-                tracked.posted_at = self._clock.monotonic()
-                tracked.creating = None
-                tracked.created_answer = answer
-                self._not_created(tracked, desired, answer, account, limiter, quota)
-                self._ended(key, tracked, account, "POST", answer, getattr(answer, "cache_id", None))
-
-        tracked.creating = self._spawn(call(), f"create {key}")
-
-    def _creation_still_wanted(self, key: Key, tracked: Tracked) -> bool:
-        """Asked right before the POST goes out."""
-        resource = self._store.get(key)
-        return (
-            resource is not None
-            and resource.uid == tracked.uid
-            and not resource.deleting
-            and not resource.spec.observe_only
+        self._write(
+            "POST",
+            tracked.creation,
+            sender,
+            lambda goes_out: sender.account.create(desired, goes_out),
+            wanted=lambda: self._creation_still_wanted(sender) and quota.still_room_for(key),
+            ended=ended,
         )
 
-    def _not_created(
+    def _write(
         self,
-        tracked: Tracked,
-        desired: Desired,
-        answer: CreateAnswer,
-        account: Account,
-        limiter: WriteLimiter,
-        quota: Quota,
+        verb: str,
+        write: Write[Answer],
+        sender: _Sender,
+        send: Callable[[Callable[[], bool]], Awaitable[Answer | None]],
+        *,
+        wanted: Callable[[], bool],
+        ended: Callable[[Answer], None],
+        cache_id: str | None = None,
     ) -> None:
-        """Hold the next POST until what this one met may be gone."""
-        pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
-        match answer:
-            case NotDone(trouble) if trouble is _NOT_WANTED:
-                pass  # the next pass sees why
-            case NotDone(trouble):
-                self._not_done(tracked, trouble, account, limiter, Operation.CREATE)
-            case NotCreated(Refusal.QUOTA, message):
-                quota.refused(message)
-            case NotCreated(Refusal.NAME_TAKEN, message):
-                trouble = _name_taken(desired.name, message, lingers=tracked.failures < NAME_LINGERS_TIMES)
-                self._hold(tracked, Operation.CREATE, trouble, pause, account)
-            case NotCreated(_, message):
-                trouble = Trouble(TroubleKind.REQUEST_REJECTED, f"The cloud refused to create the cache ({message}).")
-                self._hold(tracked, Operation.CREATE, trouble, pause, account)
-            case Lost(message):
-                # Should it have come to nothing, which takes its time to be certain.
-                trouble = Trouble(
-                    TroubleKind.CLOUD_UNAVAILABLE, f"The POST came to nothing ({message}). It goes again."
-                )
-                self._hold(tracked, Operation.CREATE, trouble, ABSENCE_COUNTS_AFTER + pause, account)
-            case Created():
-                tracked.failures = 0
-            case _:
-                assert_never(answer)
+        """Send a write, which asks right before it goes out whether it is still wanted; then take note of its end."""
+        key, account, limiter = sender.key, sender.account, sender.limiter
+        limiter.begin(key)
+        write.begin()
 
-    def _still_wanted(self, key: Key, tracked: Tracked, generation: int | None) -> bool:
+        def goes_out() -> bool:
+            if limiter.paused_for() > 0 or not wanted():
+                return False
+            write.sent_at = self._clock.monotonic()
+            return True
+
+        async def call() -> None:
+            answer: Answer | Lost | NotDone | None = None
+            try:
+                answer = await send(goes_out)
+            finally:
+                if answer is None:
+                    # Nothing may come of a write that never left, and anything of one that was cut off.
+                    answer = Lost(f"The {verb} was cut off.") if write.went_out else NotDone(_not_sent(limiter))
+                limiter.end(sent=write.went_out and _reached_the_cloud(answer))
+                write.end(answer, self._clock.monotonic())
+                ended(answer)
+                about = {"object": str(key), "cache_id": cache_id, "account": account.label}
+                logger.info("%s: %s", verb, type(answer).__name__, extra=about | _about(answer))
+                if sender.tracked.account is account:
+                    account.set_moving(key, True)
+                self._wake(key)
+
+        self._spawn(call(), f"{verb} {key}")
+
+    def _deletion_still_wanted(self, sender: _Sender, generation: int | None) -> bool:
         """Asked right before the DELETE goes out: a word to retain, given while it waited for its turn, holds."""
-        resource = self._store.get(key)
-        if resource is None or resource.uid != tracked.uid:
+        resource = self._store.get(sender.key)
+        if resource is None or resource.uid != sender.tracked.uid:
             return False
         if resource.deleting:
             return not resource.spec.retain
         # A replacement was decided on by the spec as it was; any change of it is to be decided on anew.
         return resource.creates and not resource.spec.observe_only and resource.generation == generation
 
-    def _not_done(
-        self, tracked: Tracked, trouble: Trouble, account: Account, limiter: WriteLimiter, operation: Operation
-    ) -> None:
+    def _creation_still_wanted(self, sender: _Sender) -> bool:
+        """Asked right before the POST goes out."""
+        resource = self._store.get(sender.key)
+        return (
+            resource is not None
+            and resource.uid == sender.tracked.uid
+            and not resource.deleting
+            and not resource.spec.observe_only
+        )
+
+    def _not_created(self, sender: _Sender, desired: Desired, answer: CreateAnswer, quota: Quota) -> None:
+        """Hold the next POST until what this one met may be gone."""
+        tracked, create = sender.tracked, Operation.CREATE
+        pause = min(CREATE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), CREATE_RETRY_MAX)
+        match answer:
+            case NotDone(trouble):
+                self._not_done(sender, create, trouble)
+            case NotCreated(Refusal.QUOTA, message):
+                quota.refused(message)
+            case NotCreated(Refusal.NAME_TAKEN, message):
+                trouble = _name_taken(desired.name, message, lingers=tracked.failures < NAME_LINGERS_TIMES)
+                self._hold(sender, create, trouble, pause)
+            case NotCreated(_, message):
+                trouble = Trouble(TroubleKind.REQUEST_REJECTED, f"The cloud refused to create the cache ({message}).")
+                self._hold(sender, create, trouble, pause)
+            case Lost(message):
+                # Should it have come to nothing, which takes its time to be certain.
+                trouble = Trouble(
+                    TroubleKind.CLOUD_UNAVAILABLE, f"The POST came to nothing ({message}). It goes again."
+                )
+                self._hold(sender, create, trouble, ABSENCE_COUNTS_AFTER + pause)
+            case Created():
+                tracked.failures = 0
+            case _:
+                assert_never(answer)
+
+    def _not_done(self, sender: _Sender, operation: Operation, trouble: Trouble) -> None:
         """The write was certainly not carried out: hold the next one until its obstacle may be gone."""
-        pause = min(WRITE_RETRY_FIRST * 2.0 ** min(tracked.failures, 20), WRITE_RETRY_MAX)
+        if trouble is _NOT_WANTED:
+            return  # the next pass sees why
+        pause = min(WRITE_RETRY_FIRST * 2.0 ** min(sender.tracked.failures, 20), WRITE_RETRY_MAX)
         match trouble.kind:
             case TroubleKind.THROTTLED:
-                limiter.pause(trouble.retry_after)
-                pause = limiter.paused_for()
+                sender.limiter.pause(trouble.retry_after)
+                pause = sender.limiter.paused_for()
             case TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID if not trouble.unsent:
                 # Where the key's lane is slow for all, it opens for all.
-                pause = 0.0 if account.write_opens_in(operation) > 0 else WRITE_RETRY_MAX
+                pause = 0.0 if sender.account.write_opens_in(operation) > 0 else WRITE_RETRY_MAX
             case TroubleKind.CLOUD_UNAVAILABLE | TroubleKind.ACCESS_DENIED | TroubleKind.CREDENTIALS_INVALID:
                 pause = min(pause, UNAVAILABLE_RETRY_MAX)
             case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
@@ -219,34 +235,18 @@ class CloudCalls:
                 pass
             case _:
                 assert_never(trouble.kind)
-        self._hold(tracked, operation, trouble, pause, account)
+        self._hold(sender, operation, trouble, pause)
 
-    def _hold(self, tracked: Tracked, operation: Operation, trouble: Trouble, pause: float, account: Account) -> None:
+    def _hold(self, sender: _Sender, operation: Operation, trouble: Trouble, pause: float) -> None:
         """No such write of the object for so many seconds, unless its credentials change."""
+        tracked, until = sender.tracked, self._clock.monotonic() + pause
         tracked.failures += 1
-        tracked.trouble = WriteTrouble(operation, trouble, self._clock.monotonic() + pause, account.generation)
+        tracked.trouble = WriteTrouble(operation, trouble, until, sender.account.generation)
 
-    def _ended(
-        self,
-        key: Key,
-        tracked: Tracked,
-        account: Account,
-        verb: str,
-        answer: DeleteAnswer | CreateAnswer | None,
-        cache_id: str | None,
-    ) -> None:
-        """A write has ended: tell it, and have it looked at what came of it."""
-        about = {"object": str(key), "cache_id": cache_id, "account": account.label}
-        logger.info("%s: %s", verb, type(answer).__name__, extra={**about, **_about(answer)})
-        if tracked.account is account:
-            account.set_moving(key, True)
-        self._wake(key)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     async def stop(self, seconds: float) -> None:
         """Give calls that are on their way that time to end."""
@@ -273,16 +273,18 @@ def _not_sent(limiter: WriteLimiter) -> Trouble:
     return _NOT_WANTED
 
 
-def _reached_the_cloud(answer: DeleteAnswer | CreateAnswer | None) -> bool:
+def _reached_the_cloud(answer: DeleteAnswer | CreateAnswer) -> bool:
     """Whether the cloud counts the write in its limit; what it throttles it counts, too (cce-api section 4.3)."""
     if isinstance(answer, NotDone) and not isinstance(answer, TokenEnded):
         return answer.trouble.kind is not TroubleKind.CLOUD_UNAVAILABLE
-    return answer is not None
+    return True
 
 
-def _about(answer: DeleteAnswer | CreateAnswer | None) -> dict[str, str]:
+def _about(answer: DeleteAnswer | CreateAnswer) -> dict[str, str | None]:
     """What a log line tells of an answer."""
-    found = {"request_id": getattr(answer, "request_id", None), "detail": getattr(answer, "message", None)}
+    found = {"request_id": answer.request_id, "detail": getattr(answer, "message", None)}
+    if isinstance(answer, Created):
+        found["cache_id"] = answer.cache_id
     if isinstance(answer, NotDone):
         found |= {"reason": answer.trouble.kind.value, "detail": answer.trouble.message}
     return {name: value for name, value in found.items() if value}

@@ -83,14 +83,14 @@ class Gatherer:
                 crd=tracked.crd if monotonic - tracked.crd_read < CRD_TRUST else Crd.UNREAD,
                 slot_granted=tracked.limiter is not None and tracked.limiter.granted(resource.key),
                 write_trouble=trouble,
-                answer=tracked.answer,
-                in_flight=tracked.deleting is not None,
+                answer=tracked.deletion.answer,
+                in_flight=tracked.deletion.in_flight,
                 desired=desired(resource, defaults) if resource.creates else None,
                 default_cluster_id=defaults.cluster_id,
                 create_trouble=self._create_trouble(resource, account),
                 name_holder=name_holder,
-                create_answer=tracked.created_answer,
-                creating=tracked.creating is not None,
+                create_answer=tracked.creation.answer,
+                creating=tracked.creation.in_flight,
                 since_creation=tracked.since_creation(monotonic),
                 room=self._room(resource, tracked),
                 since_request=tracked.since_request(monotonic),
@@ -114,7 +114,7 @@ class Gatherer:
         if account is None or (cache_id is None and name is None):
             return Awaited(Look.LIST)
         # Looks that began before our own last write to the cache was answered are not used.
-        answered = max(tracked.write_answered, tracked.posted_at)
+        answered = tracked.write_answered
         if cache_id is not None:
             proof_after = tracked.since if resource.deleting or resource.creates else NEVER
             return account.observe(cache_id, not_before=answered, proof_after=proof_after)

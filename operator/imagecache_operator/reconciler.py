@@ -264,16 +264,13 @@ class Reconciler:
         resource, tracked = view.resource, view.tracked
         patch = status_patch(resource, status)
         if patch is not None:
-            answer, created = view.facts.answer, view.facts.create_answer
             if tracked.ghost:
                 self.objects.note(resource.with_status(status))
-                tracked.answer = None
+                tracked.deletion.answer = None
                 return
             self._keep(await self._kubernetes.patch_status(resource.key, patch))
-            if tracked.answer is answer:
-                tracked.answer = None
-            if tracked.created_answer is created:
-                tracked.created_answer = None
+            tracked.deletion.told(view.facts.answer)
+            tracked.creation.told(view.facts.create_answer)
             before, after = resource.status.condition(READY), status.condition(READY)
             if after is not None and (before is None or before.reason != after.reason):
                 stalled = status.condition("Stalled") is not None

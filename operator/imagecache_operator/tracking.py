@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from imagecache_operator.account import Account
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
@@ -16,6 +16,57 @@ from imagecache_operator.observation import Trouble
 from imagecache_operator.quota import Quota
 
 NEVER = float("-inf")
+
+Answer = TypeVar("Answer", DeleteAnswer, CreateAnswer)
+
+
+@dataclass(slots=True)
+class Write(Generic[Answer]):
+    """The newest write of its kind, DELETE or POST; times are monotonic seconds.
+
+    Attributes:
+        in_flight: whether it is on its way, or waits for its turn.
+        sent_at: when it truly went out; `NEVER` while it waits for its turn.
+        answered_at: when the last one was answered or given up; looks that began earlier are not used.
+        answer: what came of it, while it is not in the status yet.
+        asked_at: its `requestedAt` in the status, and when that was on the monotonic clock, so that a clock that jumps
+            changes nothing.
+    """
+
+    in_flight: bool = False
+    sent_at: float = NEVER
+    answered_at: float = NEVER
+    answer: Answer | None = None
+    asked_at: tuple[datetime, float] | None = None
+
+    def begin(self) -> None:
+        """It is decided on; from now on there is one in flight."""
+        self.in_flight, self.sent_at, self.answer = True, NEVER, None
+
+    def end(self, answer: Answer, monotonic: float) -> None:
+        """It was answered or given up."""
+        self.in_flight, self.answered_at, self.answer = False, monotonic, answer
+
+    def told(self, answer: Answer | None) -> None:
+        """The answer is in the status; a newer one is kept."""
+        if self.answer is answer:
+            self.answer = None
+
+    @property
+    def went_out(self) -> bool:
+        """Whether the cloud may have carried it out."""
+        return self.sent_at > NEVER
+
+    def requested(self, at: datetime | None, seen: datetime, *, monotonic: float) -> None:
+        """The status tells `requestedAt`; what is known already of that moment stays. `seen`: when it is now."""
+        if at is None:
+            self.asked_at = None
+        elif self.asked_at is None or self.asked_at[0] != at:
+            self.asked_at = at, monotonic - max((seen - at).total_seconds(), 0.0)
+
+    def since(self, monotonic: float, *, or_since: float) -> float:
+        """Seconds since it was asked for, or since something later; 0 without one."""
+        return monotonic - max(self.asked_at[1], or_since) if self.asked_at is not None else 0.0
 
 
 @dataclass(slots=True)
@@ -36,17 +87,10 @@ class Tracked:
         uid: another object of the same name is another story.
         first_seen: when this process first saw the object.
         deletion_seen: when it first saw the deletionTimestamp.
-        write_answered: when the last DELETE was answered or given up; looks that began earlier are not used.
-        sent_at: when the last DELETE truly went out; it may have waited for its turn.
-        anchor: `deletion.requestedAt` and when that was on the monotonic clock, so that a clock that jumps changes
-            nothing.
-        answer: of the newest DELETE, while it is not in the status yet.
+        deletion, creation: the newest DELETE and the newest POST.
         crd, crd_read: what the CRD said, by a look that began after the deletion was seen; when it was told.
-        deleting, creating, getting: calls in flight.
+        getting: whether a GET is on its way.
         claiming: the intent of a POST is being written, which is a claim to its name already.
-        created_answer: of the newest POST, while it is not in the status yet.
-        creation_anchor: as `anchor`, for `creation.requestedAt`.
-        posted_at: when the last POST was answered or given up.
         name_held: whether another object holds the name that this one wants.
         name_free_at: when that was first seen to be over.
         quota: the room of the object's location.
@@ -60,22 +104,15 @@ class Tracked:
     uid: str
     first_seen: float
     deletion_seen: float | None = None
-    write_answered: float = NEVER
-    sent_at: float = NEVER
-    anchor: tuple[datetime, float] | None = None
-    answer: DeleteAnswer | None = None
+    deletion: Write[DeleteAnswer] = field(default_factory=Write)
+    creation: Write[CreateAnswer] = field(default_factory=Write)
     crd: Crd = Crd.UNREAD
     crd_read: float = NEVER
-    deleting: asyncio.Task[None] | None = None
-    creating: asyncio.Task[None] | None = None
+    getting: bool = False
     claiming: bool = False
-    created_answer: CreateAnswer | None = None
-    creation_anchor: tuple[datetime, float] | None = None
-    posted_at: float = NEVER
     name_held: bool = False
     name_free_at: float = NEVER
     quota: Quota | None = None
-    getting: asyncio.Task[None] | None = None
     trouble: WriteTrouble | None = None
     failures: int = 0
     reconcile_seen: tuple[str, float] | None = None
@@ -92,23 +129,28 @@ class Tracked:
             self.deletion_seen = monotonic
         deletion, creation = resource.status.deletion, resource.status.creation
         requested = deletion.requested_at if deletion is not None else None
-        self.anchor = _anchored(self.anchor, requested, now, monotonic)
+        self.deletion.requested(requested, now, monotonic=monotonic)
         posted = creation.requested_at if creation is not None else None
         # A POST that is not answered may go out, and take effect, later than its intent was written: what counts then
         # is when this process first saw it.
         seen = now if creation is None or not creation.open else posted
-        self.creation_anchor = _anchored(self.creation_anchor, posted, seen or now, monotonic)
+        self.creation.requested(posted, seen or now, monotonic=monotonic)
         asked = resource.reconcile_requested
         if asked is not None and (self.reconcile_seen is None or self.reconcile_seen[0] != asked):
             self.reconcile_seen = (asked, monotonic)
 
     def since_request(self, monotonic: float) -> float:
         """Seconds since the last DELETE was asked for, or went out after it had waited for its turn; 0 without one."""
-        return monotonic - max(self.anchor[1], self.sent_at) if self.anchor is not None else 0.0
+        return self.deletion.since(monotonic, or_since=self.deletion.sent_at)
 
     def since_creation(self, monotonic: float) -> float:
         """Seconds since the last POST was asked for, or answered when that was here; 0 without one."""
-        return monotonic - max(self.creation_anchor[1], self.posted_at) if self.creation_anchor is not None else 0.0
+        return self.creation.since(monotonic, or_since=self.creation.answered_at)
+
+    @property
+    def write_answered(self) -> float:
+        """When the last write was answered or given up; looks that began earlier are not used."""
+        return max(self.deletion.answered_at, self.creation.answered_at)
 
     def stand_back(self, key: Key) -> None:
         """An object that backs off must keep neither a slot nor room in the tenant from others."""
@@ -120,18 +162,9 @@ class Tracked:
     @property
     def first_look_after(self) -> float:
         """Looks that began earlier say nothing of a name: the object, or the last write to it, was not there yet."""
-        return max(self.since, self.write_answered, self.posted_at, self.name_free_at)
+        return max(self.since, self.write_answered, self.name_free_at)
 
     @property
     def since(self) -> float:
         """When the phase that the object is in was first seen: its life, or its deletion."""
         return self.first_seen if self.deletion_seen is None else self.deletion_seen
-
-
-def _anchored(
-    known: tuple[datetime, float] | None, requested: datetime | None, now: datetime, monotonic: float
-) -> tuple[datetime, float] | None:
-    """A time of the status and when that was on the monotonic clock; what is known already stays."""
-    if requested is None or (known is not None and known[0] == requested):
-        return known if requested is not None else None
-    return requested, monotonic - max((now - requested).total_seconds(), 0.0)

@@ -168,7 +168,7 @@ class Simulation:
     def observe(self, resource: ImageCache) -> Observation:
         """As the gatherer has it."""
         tracked, cache_id = self.tracked, resource.cache_id
-        answered = max(tracked.write_answered, tracked.posted_at)
+        answered = tracked.write_answered
         if cache_id is not None:
             return self.looks.observe(cache_id, not_before=answered, proof_after=tracked.since)
         assert resource.cloud_name is not None
@@ -182,11 +182,11 @@ class Simulation:
             identity=US,
             crd=Crd.ALIVE,
             slot_granted=True,
-            answer=tracked.answer,
+            answer=tracked.deletion.answer,
             in_flight=self.deleting is not None,
             desired=desired(resource, Defaults(cluster_id=CLUSTER)),
             default_cluster_id=CLUSTER,
-            create_answer=tracked.created_answer,
+            create_answer=tracked.creation.answer,
             creating=self.posting is not None,
             since_creation=tracked.since_creation(self.time.seconds),
             since_request=tracked.since_request(self.time.seconds),
@@ -211,7 +211,7 @@ class Simulation:
         changed = decision.status != resource.status
         if changed:
             self.body["status"] = decision.status.to_json()
-            tracked.answer = tracked.created_answer = None
+            tracked.deletion.answer = tracked.creation.answer = None
             self._notice()
         self._tell_the_truth()
         if killed_at == 1:
@@ -222,7 +222,7 @@ class Simulation:
                 self.posting = wanted
             case RequestDeletion(cache_id):
                 self.deleting = cache_id
-                tracked.sent_at = self.time.seconds
+                tracked.deletion.sent_at = self.time.seconds
         return changed
 
     def _tell_the_truth(self) -> None:
@@ -253,13 +253,15 @@ class Simulation:
                 told = self.cloud.make(self.posting, ours=True)
             elif not undone:
                 self.late.append((self._posted_until(), self.posting))
-            self.posting, self.tracked.created_answer, self.tracked.posted_at = None, told, self.time.seconds
+            self.posting = None
+            self.tracked.creation.end(told, self.time.seconds)
         if self.deleting is not None:
             heard: DeleteAnswer = Lost("cut")
             if not undone:
                 done = self.cloud.delete(self.deleting)
                 heard = heard if lost else done
-            self.deleting, self.tracked.answer, self.tracked.write_answered = None, heard, self.time.seconds
+            self.deleting = None
+            self.tracked.deletion.end(heard, self.time.seconds)
 
     # --- the world
 

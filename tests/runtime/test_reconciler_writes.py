@@ -123,6 +123,18 @@ async def test_which_writes_count(kit: Kit, answer: Any, counts: bool) -> None:
     assert sum(free) == (9 if counts else 10)
 
 
+async def test_a_delete_that_was_cut_off_counts(kit: Kit) -> None:
+    """The cloud may have seen it and may carry it out: it takes its slot, and it is an attempt."""
+    kit.cloud.troubles[DELETE] = RuntimeError("cut off")
+    await kit.started_deletion()
+    kit.cloud.troubles.clear()
+    await pass_time(15)
+    deletion = kit.status()["deletion"]
+    assert (deletion["lastError"], deletion["attempts"]) == ("no usable answer: The DELETE was cut off.", 1)
+    free = [kit.limiter().request(Key("ns", str(number)), (0, EPOCH)) for number in range(10)]
+    assert sum(free) == 9
+
+
 @pytest.mark.parametrize(
     ("trouble", "again_after"),
     [
