@@ -15,15 +15,11 @@ from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.decision import Action, Crd, Decision, Policy, QueueWrite, ReadCrd, RequestDeletion
 from imagecache_operator.model import format_time
 from imagecache_operator.observation import CacheStatus, Present, Trouble
-from imagecache_operator.status import Deletion, ImageCacheStatus
+from imagecache_operator.status import Deletion, DeletionAnswer, ImageCacheStatus
 from imagecache_operator.table import WAITING_FOR_SLOT, Table, sighted, verdict_of
 
 RETRY_FACTOR_MAX = 10
 """The pause between two DELETEs doubles up to this many times the setting."""
-
-_REFUSED = "refused: "
-_GONE = "already gone: "
-_LOST = "no usable answer: "
 
 
 def retry_pause(attempts: int, policy: Policy) -> float:
@@ -37,19 +33,20 @@ def recorded_deletion(status: ImageCacheStatus, answer: DeleteAnswer | None) -> 
     asked = status.deletion
     if answer is None or asked is None or asked.requested_at is None:
         return status
+    update: dict[str, object]
     match answer:
-        case Accepted():
-            update: dict[str, object] = {"accepted_at": answer.at, "last_error": None}
-        case Gone():
-            update = {"last_error": _GONE + answer.message}
-        case Refused():
-            update = {"last_error": _REFUSED + answer.message}
-        case Lost():
-            update = {"last_error": _LOST + answer.message}
-        case NotDone():
+        case Accepted(at):
+            update = {"answer": DeletionAnswer.ACCEPTED, "accepted_at": at, "last_error": None}
+        case Refused(message):
+            update = {"answer": DeletionAnswer.REFUSED, "last_error": message}
+        case Gone(message):
+            update = {"answer": DeletionAnswer.NOT_FOUND, "last_error": f"already gone: {message}"}
+        case Lost(message):
+            update = {"answer": DeletionAnswer.LOST, "last_error": f"no usable answer: {message}"}
+        case NotDone(trouble):
             # No attempt: requestedAt goes too, so that nothing waits for an answer that cannot come.
-            attempts = max(asked.attempts - 1, 0)
-            update = {"last_error": answer.trouble.message, "requested_at": None, "attempts": attempts}
+            update = {"last_error": trouble.message, "requested_at": None}
+            update["attempts"] = max(asked.attempts - 1, 0)
         case _:
             assert_never(answer)
     update["request_id"] = answer.request_id
@@ -145,19 +142,17 @@ class RemovalTable(Table):
         again = asked.requested_at + timedelta(seconds=retry_pause(asked.attempts, self.policy))
         then = f"DELETE is sent again at {readable(again)}."
         said = f"{cache.status}: {cache.message}" if cache.message else str(cache.status)
-        error = asked.last_error or ""
+        error = (asked.last_error or "").rstrip(".")
         in_vain = asked.accepted_at is not None and self._until_effect_is_due <= 0
         if asked.seen_deleting_at is not None or in_vain:
             return Verdict(
                 Reason.DELETE_REVERTED, f"The cloud gave up the deletion; it says {said.rstrip('.')}. {then}"
             )
-        if error.startswith(_REFUSED):
-            return Verdict(
-                Reason.DELETE_REFUSED, f"The cloud refused DELETE ({error.removeprefix(_REFUSED).rstrip('.')}). {then}"
-            )
+        if asked.answer is DeletionAnswer.REFUSED:
+            return Verdict(Reason.DELETE_REFUSED, f"The cloud refused DELETE ({error}). {then}")
         if asked.accepted_at is not None:
             return Verdict(Reason.DELETE_REQUESTED, f"The cloud accepted DELETE at {readable(asked.accepted_at)}.")
-        what = error.rstrip(".") or "no answer yet"
+        what = error or "no answer yet"
         return Verdict(Reason.DELETE_REQUESTED, f"DELETE of {readable(asked.requested_at)}: {what}. {then}")
 
     def on_its_way(self, cache_id: str | None) -> Verdict:

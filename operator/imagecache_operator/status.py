@@ -65,10 +65,23 @@ class Creation(Model):
         return self.answer in {None, CreationAnswer.LOST}
 
 
+class DeletionAnswer(StrEnum):
+    """What the cloud said to a DELETE; none of it proves that the cache is gone."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+    NOT_FOUND = "NotFound"
+    LOST = "Lost"
+
+
 class Deletion(Model):
     """The deletion in the cloud, so that a restart goes on polling and does not ask twice."""
 
     requested_at: Time = Field(default=None, description="When the last DELETE was asked for; written before it.")
+    answer: DeletionAnswer | None = Field(
+        default=None,
+        description="Accepted, Refused, NotFound or Lost; absent while the answer is awaited.",
+    )
     accepted_at: Time = Field(default=None, description="When the cloud accepted it.")
     seen_deleting_at: Time = Field(default=None, description="When the cloud first said Deleting after that.")
     request_id: str | None = Field(

@@ -138,15 +138,23 @@ def deleting(**changes: Any) -> ImageCache:
 
 
 def asked(
-    *, ago: float = 10.0, attempts: int = 1, accepted: bool = False, seen: bool = False, error: str | None = None
+    *,
+    ago: float = 10.0,
+    attempts: int = 1,
+    accepted: bool = False,
+    seen: bool = False,
+    answer: str | None = None,
+    error: str | None = None,
 ) -> dict[str, Any]:
     """`status.deletion` after a DELETE so many seconds ago."""
     moment = NOW - timedelta(seconds=ago)
     deletion: dict[str, Any] = {"requestedAt": rfc(moment), "attempts": attempts}
     if accepted:
-        deletion["acceptedAt"] = rfc(moment + timedelta(seconds=1))
+        deletion |= {"answer": "Accepted", "acceptedAt": rfc(moment + timedelta(seconds=1))}
     if seen:
         deletion["seenDeletingAt"] = rfc(moment + timedelta(seconds=2))
+    if answer is not None:
+        deletion["answer"] = answer
     if error is not None:
         deletion["lastError"] = error
     return deletion

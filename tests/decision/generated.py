@@ -44,6 +44,7 @@ from imagecache_operator.observation import (
     Unknown,
     Unlisted,
 )
+from imagecache_operator.status import DeletionAnswer
 
 
 class _AllReachedError(Exception):
@@ -130,7 +131,9 @@ def deletions(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             told[name] = rfc(draw(MOMENTS))
     if draw(st.booleans()):
-        told["lastError"] = draw(st.sampled_from(["refused: locked", "already gone: x", "no usable answer: y", "z"]))
+        told["answer"] = draw(st.sampled_from(DeletionAnswer)).value
+    if draw(st.booleans()):
+        told["lastError"] = draw(st.sampled_from(["locked", "already gone: x", "no usable answer: y", "z"]))
     return told
 
 

@@ -14,11 +14,11 @@ from imagecache_operator.decision import Nothing, RequestDeletion
 from imagecache_operator.observation import Observation, Trouble, TroubleKind
 
 ANSWERS: list[tuple[DeleteAnswer, dict[str, Any]]] = [
-    (Accepted(NOW, "req-2"), {"accepted_at": NOW, "request_id": "req-2", "last_error": None, "attempts": 1}),
-    (Accepted(NOW), {"accepted_at": NOW, "request_id": None, "last_error": None, "attempts": 1}),
-    (Gone("no such cache", "r"), {"accepted_at": None, "request_id": "r", "attempts": 1}),
-    (Refused("locked", "r"), {"accepted_at": None, "request_id": "r", "attempts": 1}),
-    (Lost("timed out"), {"accepted_at": None, "request_id": None, "attempts": 1}),
+    (Accepted(NOW, "r"), {"answer": "Accepted", "accepted_at": NOW, "request_id": "r", "last_error": None}),
+    (Accepted(NOW), {"answer": "Accepted", "accepted_at": NOW, "request_id": None, "last_error": None}),
+    (Gone("no such cache", "r"), {"answer": "NotFound", "accepted_at": None, "request_id": "r"}),
+    (Refused("locked", "r"), {"answer": "Refused", "accepted_at": None, "request_id": "r"}),
+    (Lost("timed out"), {"answer": "Lost", "accepted_at": None, "request_id": None}),
 ]
 NOT_DONE = [pytest.param(Trouble(kind, "the cloud's words"), id=kind.value) for kind in TroubleKind]
 
@@ -33,6 +33,7 @@ def test_an_answer_is_written_into_the_status(answer: DeleteAnswer, expected: di
     deletion = first.status.deletion
     assert deletion is not None
     assert {name: getattr(deletion, name) for name in expected} == expected
+    assert deletion.attempts == 1
     assert first.action == Nothing()
     if isinstance(answer, Gone | Refused | Lost):
         assert deletion.last_error is not None

@@ -43,9 +43,9 @@ RETRY_IN = [
     [
         pytest.param({"accepted": True}, id="accepted"),
         pytest.param({"accepted": True, "seen": True}, id="accepted and seen Deleting"),
-        pytest.param({"error": "refused: locked"}, id="refused"),
-        pytest.param({"error": "no usable answer: time-out"}, id="answer lost"),
-        pytest.param({"error": "already gone: no such cache"}, id="answered with 404"),
+        pytest.param({"answer": "Refused"}, id="refused"),
+        pytest.param({"answer": "Lost"}, id="answer lost"),
+        pytest.param({"answer": "NotFound"}, id="answered with 404"),
         pytest.param({}, id="never answered"),
     ],
 )
@@ -94,9 +94,9 @@ def test_a_repetition_forgets_what_the_former_delete_met() -> None:
         pytest.param({}, 59.0, "DeleteRequested", id="not answered for less than 60 s"),
         pytest.param({"accepted": True}, 59.0, "DeleteRequested", id="accepted and not seen Deleting for 59 s"),
         pytest.param({"accepted": True, "seen": True}, 5.0, "DeleteReverted", id="left Deleting at once"),
-        pytest.param({"error": "refused: locked"}, 5.0, "DeleteRefused", id="refused"),
-        pytest.param({"error": "no usable answer: time-out"}, 5.0, "DeleteRequested", id="answer lost"),
-        pytest.param({"error": "already gone: none"}, 5.0, "DeleteRequested", id="404, yet it is there"),
+        pytest.param({"answer": "Refused"}, 5.0, "DeleteRefused", id="refused"),
+        pytest.param({"answer": "Lost"}, 5.0, "DeleteRequested", id="answer lost"),
+        pytest.param({"answer": "NotFound"}, 5.0, "DeleteRequested", id="404, yet it is there"),
     ],
 )
 def test_what_is_said_of_a_cache_that_is_still_there(
@@ -143,7 +143,7 @@ def test_a_reversal_is_told_before_the_cloud_is_asked_again() -> None:
 
 def test_a_refused_delete_quotes_the_cloud_and_tells_the_next_time() -> None:
     """The person reads why and when."""
-    resource = requested(asked(ago=30, error="refused: 409 CCE.01409002: locked."))
+    resource = requested(asked(ago=30, answer="Refused", error="409 CCE.01409002: locked."))
     decision = Case(resource, facts={"since_request": 30.0}).decide()
     assert message(decision) == (
         "The cloud refused DELETE (409 CCE.01409002: locked). DELETE is sent again at 2026-03-01T12:00:30Z."
@@ -152,7 +152,7 @@ def test_a_refused_delete_quotes_the_cloud_and_tells_the_next_time() -> None:
 
 def test_a_lost_answer_is_told_with_the_next_time() -> None:
     """Look, do not repeat for 60 s."""
-    resource = requested(asked(ago=30, error="no usable answer: timed out."))
+    resource = requested(asked(ago=30, answer="Lost", error="no usable answer: timed out."))
     decision = Case(resource, facts={"since_request": 30.0}).decide()
     assert "timed out" in message(decision)
     assert "again at 2026-03-01T12:00:30Z" in message(decision)

@@ -57,8 +57,8 @@ LATE = DELETED + timedelta(seconds=1800)
         ),
         pytest.param(requested(asked(accepted=True)), Outcome.DELETED, id="accepted"),
         pytest.param(requested(asked()), Outcome.DELETED, id="asked and never answered"),
-        pytest.param(requested(asked(error="no usable answer: time-out")), Outcome.DELETED, id="the answer was lost"),
-        pytest.param(requested(asked(error="refused: locked")), Outcome.DELETED, id="refused, then gone"),
+        pytest.param(requested(asked(answer="Lost", error="no usable answer: time-out")), Outcome.DELETED, id="the answer was lost"),
+        pytest.param(requested(asked(answer="Refused", error="locked")), Outcome.DELETED, id="refused, then gone"),
         pytest.param(requested(asked(attempts=4, accepted=True)), Outcome.DELETED, id="asked four times"),
         pytest.param(
             requested({"attempts": 0, "lastError": "The cloud's request limit is reached."}),
@@ -276,7 +276,7 @@ def _late(case: Case) -> Case:
         pytest.param(Case(facts={"slot_granted": False}), "DeleteOverdue", id="no write slot for half an hour"),
         pytest.param(Case(facts={"crd": Crd.UNREADABLE}), "DeleteOverdue", id="the CRD stays unreadable"),
         pytest.param(
-            Case(requested(asked(error="refused: locked")), present()), "DeleteRefused", id="the cloud keeps refusing"
+            Case(requested(asked(answer="Refused", error="locked")), present()), "DeleteRefused", id="the cloud keeps refusing"
         ),
         pytest.param(
             Case(requested(asked(accepted=True, seen=True)), present()),
@@ -355,7 +355,7 @@ def test_a_proof_while_a_delete_is_on_its_way_is_no_proof_yet() -> None:
 
 def test_a_delete_that_the_cloud_answered_with_404_was_asked_for_nevertheless() -> None:
     """The outcome is already_gone only when we never asked (design, section 4)."""
-    resource = requested(asked(attempts=2, error="already gone: no such cache"))
+    resource = requested(asked(attempts=2, answer="NotFound", error="already gone: no such cache"))
     decision = Case(resource, absent()).decide()
     assert isinstance(decision.action, Release)
     assert decision.action.outcome is Outcome.DELETED

@@ -43,7 +43,7 @@ from imagecache_operator.observation import CacheStatus, Trouble, TroubleKind
         pytest.param(requested(asked(ago=5)), id="DELETE unanswered"),
         pytest.param(requested(asked(ago=5000, accepted=True)), id="accepted long ago"),
         pytest.param(requested(asked(ago=5000, accepted=True, seen=True)), id="seen Deleting long ago"),
-        pytest.param(requested(asked(ago=5000, error="refused: locked")), id="DELETE refused"),
+        pytest.param(requested(asked(ago=5000, answer="Refused", error="locked")), id="DELETE refused"),
     ],
 )
 def test_a_cache_that_is_deleting_is_never_asked_again(resource: ImageCache) -> None:

@@ -94,7 +94,7 @@ def test_retain_lets_go(facts: dict[str, Any]) -> None:
     [
         pytest.param(asked(ago=90, accepted=True), id="accepted"),
         pytest.param(asked(ago=90), id="never answered"),
-        pytest.param(asked(ago=90, error="no usable answer: time-out"), id="answer lost"),
+        pytest.param(asked(ago=90, answer="Lost", error="no usable answer: time-out"), id="answer lost"),
     ],
 )
 def test_retain_came_after_the_delete(deletion: dict[str, Any]) -> None:
