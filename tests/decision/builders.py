@@ -39,6 +39,12 @@ UNTOLD = Identity(HERE, None, "key-aaaa")
 UNTOLD_ROTATED = Identity(HERE, None, "key-bbbb")
 
 POLICY = Policy(stalled_after=1800.0, delete_retry_after=60.0)
+LATE = DELETED + timedelta(seconds=1800)
+"""When a deletion has taken too long."""
+
+NOTHING_YET: dict[str, Any] = {}
+"""The status of an object at which nobody has looked."""
+
 READY_TO_WRITE = Facts(identity=US, crd=Crd.ALIVE, slot_granted=True, waiting=20.0)
 
 OR_RETAIN = " Or set spec.deletionPolicy to Retain to let go of this object."
