@@ -163,8 +163,6 @@ class CloudCalls:
                 ended(answer)
                 about = {"object": str(key), "cache_id": cache_id, "account": account.label}
                 logger.info("%s: %s", verb, type(answer).__name__, extra=about | _about(answer))
-                if sender.tracked.account is account:
-                    account.set_moving(key, True)
                 self._wake(key)
 
         self._spawn(call(), f"{verb} {key}")

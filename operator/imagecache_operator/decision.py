@@ -6,7 +6,6 @@ What the tables are made of is in `table.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, StrEnum
 
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
@@ -149,7 +148,9 @@ class Facts:
         other_holder: the object that holds the cache, when it is not this one.
         crd: see `Crd`.
         slot_granted: whether the limiter has a write slot for this object.
-        write_trouble: why no DELETE can be sent now.
+        write_trouble: why the object's next write cannot be sent now.
+        write_opens_in: seconds until that, or what keeps a new cache from being asked for, may be over; None when
+            nothing is in the way, or no time is known.
         answer: the answer to the newest DELETE, when it is not in the status yet.
         in_flight: whether a DELETE is on its way.
         desired: what the cache of an object that creates shall be, or why it cannot; None for one that binds.
@@ -164,6 +165,7 @@ class Facts:
         since_good_look: seconds since the cloud last gave a usable answer; process start when it never did.
         waiting: seconds since what this pass is about (creation, deletion) was first seen.
         reconcile_handled: whether a look has ended that began after the reconcile annotation was seen.
+        listed: whether the newest good LIST has the cache that is `Present`.
     """
 
     identity: Identity | None = None
@@ -172,6 +174,7 @@ class Facts:
     crd: Crd = Crd.UNREAD
     slot_granted: bool = False
     write_trouble: Trouble | None = None
+    write_opens_in: float | None = None
     answer: DeleteAnswer | None = None
     in_flight: bool = False
     desired: Desired | Verdict | None = None
@@ -186,14 +189,21 @@ class Facts:
     since_good_look: float = 0.0
     waiting: float = 0.0
     reconcile_handled: bool = False
+    listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, what to show, and when to come back.
+    """What to do, what to show, and when to come back. Events that change something always bring the object back.
 
-    `requeue_after` is in seconds, None when only an event can change anything. `in_motion` asks for looks at the
-    active interval. `notes` are Events beside those that tell a new reason.
+    Attributes:
+        action: one at most.
+        status: to show.
+        requeue_after: seconds after which to come back; None when only an event can change anything.
+        in_motion: whether looks are to come at the active interval.
+        notes: Events beside those that tell a new reason.
+        awaits_list: whether the next LIST brings the object back, whatever it shows.
+        hurries_list: whether a LIST out of turn is worth it.
     """
 
     action: Action
@@ -201,3 +211,15 @@ class Decision:
     requeue_after: float | None = None
     in_motion: bool = False
     notes: tuple[Note, ...] = ()
+    awaits_list: bool = False
+    hurries_list: bool = False
+
+    @property
+    def wants_slot(self) -> bool:
+        """Whether it uses a write slot, or waits for one."""
+        return isinstance(self.action, QueueWrite | RequestDeletion | RequestCreation)
+
+    @property
+    def wants_room(self) -> bool:
+        """Whether it uses room in the tenant, or waits for some."""
+        return isinstance(self.action, QueueWrite | AwaitRoom | RequestCreation)

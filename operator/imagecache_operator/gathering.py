@@ -9,7 +9,6 @@ from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.gate import Operation
-from imagecache_operator.conditions import Verdict
 from imagecache_operator.decision import CRD_TRUST, Crd, Facts, Room
 from imagecache_operator.desired import desired
 from imagecache_operator.identity import Location, location_of
@@ -32,7 +31,7 @@ class View:
 
 
 class Gatherer:
-    """Gathers; and keeps in step which account looks for which object.
+    """Gathers; of other objects, too, which may not have had a pass of their own since who serves them has changed.
 
     Args:
         accounts: who looks at the cloud.
@@ -48,28 +47,14 @@ class Gatherer:
         self._clock = clock
 
     def gather(self, resource: ImageCache, tracked: Tracked) -> View:
-        """What there is to decide on, now."""
-        obstacle, monotonic = self.join(resource, tracked), self._clock.monotonic()
-        account = tracked.account
-        identity = account.identity if account is not None else None
-        limiter = self._accounts.limiter(identity.location) if identity is not None else None
-        quota = self._accounts.quota(identity.location) if identity is not None else None
-        if tracked.limiter not in {None, limiter}:
-            tracked.limiter.withdraw(resource.key)
-        if tracked.quota not in {None, quota}:
-            tracked.quota.withdraw(resource.key)
-        tracked.limiter, tracked.quota = limiter, quota
+        """What there is to decide on, now; the object has joined the account that serves it."""
+        account, monotonic = tracked.account, self._clock.monotonic()
         name_holder, creation = self._name_holder(resource, account), resource.status.creation
-        if name_holder is not None and (creation is None or not creation.open):
-            tracked.name_held = True
-        elif tracked.name_held:
-            # What its holder did with the name may be younger than the newest LIST.
-            tracked.name_held, tracked.name_free_at = False, monotonic
+        tracked.note_name(held=name_holder is not None and (creation is None or not creation.open), monotonic=monotonic)
         observation = self._observe(resource, tracked)
         if isinstance(observation, Unknown):
             observation = Unknown(self._explained(resource, observation.trouble))
-        trouble = self._write_trouble(resource, tracked, monotonic)
-        trouble = self._explained(resource, trouble) if trouble is not None else None
+        trouble, opens_in = self._write_trouble(resource, tracked, monotonic)
         asked = tracked.reconcile_seen
         defaults = self._accounts.defaults_for(resource)
         return View(
@@ -77,12 +62,13 @@ class Gatherer:
             tracked,
             observation,
             Facts(
-                identity=identity,
-                obstacle=obstacle,
+                identity=account.identity if account is not None else None,
+                obstacle=tracked.obstacle,
                 other_holder=self._other_holder(resource, observation, account),
                 crd=tracked.crd if monotonic - tracked.crd_read < CRD_TRUST else Crd.UNREAD,
                 slot_granted=tracked.limiter is not None and tracked.limiter.granted(resource.key),
-                write_trouble=trouble,
+                write_trouble=self._explained(resource, trouble) if trouble is not None else None,
+                write_opens_in=opens_in,
                 answer=tracked.deletion.answer,
                 in_flight=tracked.deletion.in_flight,
                 desired=desired(resource, defaults) if resource.creates else None,
@@ -97,17 +83,9 @@ class Gatherer:
                 since_good_look=account.since_good_look(resource.cache_id) if account is not None else 0.0,
                 waiting=monotonic - tracked.since,
                 reconcile_handled=asked is not None and (account is None or account.list_begun >= asked[1]),
+                listed=_listed(observation, account),
             ),
         )
-
-    def join(self, resource: ImageCache, tracked: Tracked) -> Verdict | None:
-        """Have the account look that serves the object now; or say why none does."""
-        found = self._accounts.account_for(resource)
-        account = found if isinstance(found, Account) else None
-        if account is not tracked.account:
-            self._leave(resource.key, tracked)
-            tracked.account = account
-        return found if isinstance(found, Verdict) else None
 
     def _observe(self, resource: ImageCache, tracked: Tracked) -> Observation:
         account, cache_id, name = tracked.account, resource.cache_id, resource.cloud_name
@@ -148,7 +126,7 @@ class Gatherer:
             rival, tracked = self._store.get(key), self._tracked.get(key)
             if rival is None or tracked is None or (rival.spec.observe_only and not self._asks(rival)):
                 continue
-            self.join(rival, tracked)
+            tracked.join(rival, self._accounts)
             identity = tracked.account.identity if tracked.account is not None else None
             pinned = location_of(rival.status.seen_by) if rival.status.seen_by is not None else None
             if location in {pinned, identity.location if identity is not None else None}:
@@ -181,7 +159,7 @@ class Gatherer:
                 continue
             if resource.creates and resource.cache_id is None:
                 continue  # it wants the name, and takes no cache for its own because of it
-            self.join(resource, tracked)
+            tracked.join(resource, self._accounts)
             if tracked.account is account and moved(resource.status.seen_by, account.identity) is None:
                 yield key
 
@@ -198,34 +176,27 @@ class Gatherer:
             return trouble
         return replace(trouble, message=f"{withdrawn.message} The newest call failed: {trouble.message}")
 
-    def _write_trouble(self, resource: ImageCache, tracked: Tracked, monotonic: float) -> Trouble | None:
-        account, own = tracked.account, tracked.trouble
+    def _write_trouble(
+        self, resource: ImageCache, tracked: Tracked, monotonic: float
+    ) -> tuple[Trouble | None, float | None]:
+        """Why the object's next write cannot be sent now, and in how many seconds writes that it needs may open."""
+        account, write = tracked.account, next_write(resource)
         if account is None:
-            return None
-        if own is not None and (monotonic >= own.until or own.generation != account.generation):
-            own = tracked.trouble = None
-        write = next_write(resource)
-        if own is not None and own.operation is write:
-            return own.trouble
-        if write is Operation.CREATE:
-            return self._create_trouble(resource, account)
-        return account.write_trouble(Operation.DELETE)
+            return None, None
+        if (own := tracked.trouble_of(write, monotonic)) is not None:
+            return own.trouble, own.until - monotonic
+        create_trouble = self._create_trouble(resource, account)
+        trouble = create_trouble if write is Operation.CREATE else account.write_trouble(write)
+        # Where no POST may be sent, no DELETE replaces a cache.
+        writes = {write} if create_trouble is None else {write, Operation.CREATE}
+        closed = [account.write_opens_in(each) for each in writes if account.write_trouble(each) is not None]
+        return trouble, min(closed, default=None)
 
-    def leave(self, key: Key, tracked: Tracked) -> None:
-        """The object is gone."""
-        self._leave(key, tracked)
-        self._accounts.gone(key)
 
-    def _leave(self, key: Key, tracked: Tracked) -> None:
-        """The object is no concern any more of the account and the limiter that it had."""
-        tracked.stand_back(key)
-        if tracked.account is not None:
-            tracked.account.set_moving(key, False)
-            self._accounts.left(tracked.account, key)
-        tracked.account = tracked.limiter = tracked.quota = None
+def _listed(observation: Observation, account: Account | None) -> bool:
+    return account is not None and isinstance(observation, Present) and account.lists(observation.cache.id)
 
 
 def next_write(resource: ImageCache) -> Operation:
     """What the object would write to the cloud, if anything."""
-    has_cache = resource.deleting or not resource.creates or resource.cache_id is not None
-    return Operation.DELETE if has_cache else Operation.CREATE
+    return Operation.CREATE if resource.wants_cache else Operation.DELETE

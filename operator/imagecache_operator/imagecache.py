@@ -92,6 +92,11 @@ class ImageCache:
         return self.status.image_cache_id or self.spec.image_cache_id
 
     @property
+    def wants_cache(self) -> bool:
+        """Whether a cache is to be created for the object: it has none yet, as far as is known."""
+        return self.creates and not self.deleting and self.cache_id is None
+
+    @property
     def recreate_pending(self) -> bool:
         """Whether a person has asked for the cache to be built anew, and it was not done yet."""
         return self.recreate_requested not in {None, self.status.last_handled_recreate_at}

@@ -15,7 +15,6 @@ from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.clock import Clock
 from imagecache_operator.conditions import READY, Reason
-from imagecache_operator.gathering import Gatherer
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.ledger import Ledger
 from imagecache_operator.looks import Change
@@ -47,7 +46,6 @@ class Objects:
         self._clock = clock
         self.store = Store()
         self.tracked: dict[Key, Tracked] = {}
-        self.gatherer = Gatherer(accounts, self.store, self.tracked, clock)
         self.echo = Echo(clock)
         # Weak: an account that nobody needs any more ends without a LIST that would take its entry away.
         self._expecting: WeakKeyDictionary[Account, tuple[float, set[Key]]] = WeakKeyDictionary()
@@ -90,7 +88,7 @@ class Objects:
             cache_id = known.cache_id
             if tracked.account is not None and cache_id is not None and not self.store.concerned([cache_id], []):
                 tracked.account.forget(cache_id)
-            self.gatherer.leave(key, tracked)
+            tracked.leave(key, self._accounts)
         released = released or (tracked is not None and tracked.releasing)
         if not released and known.has_finalizer and known.status.image_cache_id is not None:
             logger.warning(
@@ -151,7 +149,7 @@ class Objects:
         for resource in self.store:
             ready, tracked = resource.status.condition(READY), self.tracked[resource.key]
             if ready is not None and ready.reason == Reason.QUOTA_EXCEEDED:
-                self.gatherer.join(resource, tracked)
+                tracked.join(resource, self._accounts)
                 if tracked.account is not None:
                     self._told_full.add(tracked.account)
             seen_by = resource.status.seen_by
@@ -163,7 +161,7 @@ class Objects:
                     self._accounts.limiter_at(seen_by).occupy(age)
                     continue
                 # Where a cache that nobody has seen was asked for is known with the account's first session.
-                self.gatherer.join(resource, tracked)
+                tracked.join(resource, self._accounts)
                 if tracked.account is not None:
                     self._unplaced.setdefault(tracked.account, []).append(monotonic - age)
 
@@ -180,7 +178,7 @@ class Objects:
         monotonic = self._clock.monotonic()
         if tracked is None or tracked.uid != resource.uid:
             if tracked is not None:
-                self.gatherer.leave(resource.key, tracked)
+                tracked.leave(resource.key, self._accounts)
             tracked = self.tracked[resource.key] = Tracked(resource.uid, first_seen=monotonic)
         replaced = former.status.image_cache_id if former is not None else None
         if replaced is not None and resource.status.image_cache_id is None and tracked.account is not None:

@@ -13,7 +13,6 @@ from typing import Any, assert_never
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.calls import CloudCalls
 from imagecache_operator.clock import Clock
-from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.conditions import READY
 from imagecache_operator.crd_state import CrdReader
 from imagecache_operator.decide import decide
@@ -34,13 +33,12 @@ from imagecache_operator.decision import (
     RequestDeletion,
 )
 from imagecache_operator.events import Events
-from imagecache_operator.gathering import View, next_write
+from imagecache_operator.gathering import Gatherer, View
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, NotFoundError
 from imagecache_operator.ledger import Ledger
 from imagecache_operator.metrics import Metrics
 from imagecache_operator.objects import Objects
-from imagecache_operator.observation import Awaited, Look, Present, Unknown
 from imagecache_operator.patches import finalizer_added, finalizer_removed, status_patch
 from imagecache_operator.status import ImageCacheStatus
 from imagecache_operator.tracking import Tracked
@@ -89,6 +87,7 @@ class Reconciler:
         policy: Policy,
     ) -> None:
         self._kubernetes = kubernetes
+        self._accounts = accounts
         self._crd = crd
         self._events = events
         self._ledger = ledger
@@ -99,7 +98,7 @@ class Reconciler:
         self._turns = Turns(TELLERS_MAX, self.queue.mark_due)
         self.objects = Objects(accounts, ledger, self.queue, self._turns, clock)
         self.store = self.objects.store
-        self._gatherer = self.objects.gatherer
+        self._gatherer = Gatherer(accounts, self.store, self.objects.tracked, clock)
         self._calls = CloudCalls(self.store, clock, self.queue.mark_due)
         accounts.connect(on_look=self.objects.on_look, wake=self.queue.mark_due)
 
@@ -113,11 +112,11 @@ class Reconciler:
         started = self._clock.monotonic()
         result = "error"
         try:
-            view = self._gatherer.gather(resource, tracked)
+            view = self._look(resource, tracked)
             decision = self._decide(view)
             if isinstance(decision.action, QueueWrite) and self._ask_for_slot(view):
                 # The slot was free: decide again with it, so that waiting is shown only where somebody waits.
-                view = self._gatherer.gather(resource, tracked)
+                view = self._look(resource, tracked)
                 decision = self._decide(view)
             if isinstance(decision.action, ReadCrd):
                 await self._read_crd(tracked)
@@ -145,6 +144,10 @@ class Reconciler:
             self._metrics.pass_done(result, self._clock.monotonic() - started)
         return requeue_after
 
+    def _look(self, resource: ImageCache, tracked: Tracked) -> View:
+        tracked.join(resource, self._accounts)
+        return self._gatherer.gather(resource, tracked)
+
     def _decide(self, view: View) -> Decision:
         return decide(view.resource, view.observation, view.facts, self._clock.now(), self._policy)
 
@@ -152,7 +155,7 @@ class Reconciler:
         """Tell that the CRD could not be read, then try again."""
         resource = self.store.get(key)
         if resource is not None:
-            view = self._gatherer.gather(resource, tracked)
+            view = self._look(resource, tracked)
             decision = self._decide(view)
             if isinstance(decision.action, ReadCrd):
                 await self._write_status(view, decision.status)
@@ -161,7 +164,7 @@ class Reconciler:
     def _ask_for_slot(self, view: View) -> bool:
         resource, limiter = view.resource, view.tracked.limiter
         assert limiter is not None
-        if next_write(resource) is Operation.CREATE:
+        if resource.wants_cache:
             return limiter.request(resource.key, (THEN_CREATIONS, resource.created_at))
         # The old cache of a replacement goes after all objects that are being deleted.
         return limiter.request(resource.key, (DELETIONS_FIRST, resource.deleted_at or datetime.max.replace(tzinfo=UTC)))
@@ -195,63 +198,32 @@ class Reconciler:
                 return await self._tell(view, decision)
             case _:
                 assert_never(action)
-        return self._requeue_after(view, decision)
+        return decision.requeue_after
 
     async def _tell(self, view: View, decision: Decision) -> float | None:
         """Write a status on which nothing depends, in its turn; what is learnt until then is told with it."""
-        requeue_after = self._requeue_after(view, decision)
-        if (
-            decision.status != view.resource.status
-            and not view.tracked.ghost
-            and not self._turns.take(view.resource.key)
-        ):
-            return None if requeue_after is None else max(requeue_after, TELL_RETRY)
+        changed = decision.status != view.resource.status
+        if changed and not view.tracked.ghost and not self._turns.take(view.resource.key):
+            return None if decision.requeue_after is None else max(decision.requeue_after, TELL_RETRY)
         await self._write_status(view, decision.status)
         for note in decision.notes:
             self._announce(view, note)
-        return requeue_after
+        return decision.requeue_after
 
     def _attend(self, view: View, decision: Decision) -> None:
         """Tell account and limiter what this object waits for."""
         key, tracked = view.resource.key, view.tracked
-        if (
-            not isinstance(decision.action, QueueWrite | RequestDeletion | RequestCreation)
-            and tracked.limiter is not None
-        ):
+        if tracked.limiter is not None and not decision.wants_slot:
             tracked.limiter.withdraw(key)
-        if not isinstance(decision.action, QueueWrite | AwaitRoom | RequestCreation) and tracked.quota is not None:
+        if tracked.quota is not None and not decision.wants_room:
             tracked.quota.withdraw(key)
         if tracked.account is None:
             return
         tracked.account.set_moving(key, decision.in_motion)
-        asked = view.resource.reconcile_requested is not None and not view.facts.reconcile_handled
-        match view.observation:
-            case Awaited() | Unknown():
-                # Who confirms an absence is woken by its own GET.
-                awaits = not isinstance(decision.action, Confirm)
-            case Present(cache):
-                # What LISTs do not have, none of them tells of: after each, a GET asks for it.
-                awaits = decision.in_motion and not tracked.account.lists(cache.id)
-            case _:
-                awaits = False
-        if asked or awaits:
+        if decision.awaits_list:
             self.objects.expect(key, tracked.account)
-        if view.observation == Awaited(Look.LIST) and next_write(view.resource) is Operation.CREATE:
+        if decision.hurries_list:
             tracked.account.nudge(tracked.first_look_after)
-
-    def _requeue_after(self, view: View, decision: Decision) -> float | None:
-        """The decision's own time, or sooner when an obstacle to writing ends."""
-        tracked, account = view.tracked, view.tracked.account
-        times = [] if decision.requeue_after is None else [decision.requeue_after]
-        write = next_write(view.resource)
-        if tracked.trouble is not None and tracked.trouble.operation is write:
-            times.append(max(tracked.trouble.until - self._clock.monotonic(), 0.0))
-        elif account is not None:
-            writes = {write}
-            if view.facts.create_trouble is not None:
-                writes.add(Operation.CREATE)  # without which no DELETE replaces a cache
-            times += [account.write_opens_in(write) for write in writes if account.write_trouble(write) is not None]
-        return min(times, default=None)
 
     def _keep(self, body: dict[str, Any]) -> ImageCache:
         """The object as a patch left it."""

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from imagecache_operator.account import Account
+from imagecache_operator.accounts import Accounts
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer
 from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.conditions import Verdict
 from imagecache_operator.decision import Crd
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.limiter import WriteLimiter
@@ -93,9 +95,10 @@ class Tracked:
         claiming: the intent of a POST is being written, which is a claim to its name already.
         name_held: whether another object holds the name that this one wants.
         name_free_at: when that was first seen to be over.
-        quota: the room of the object's location.
         trouble, failures: of writes in a row that brought nothing.
         reconcile_seen: the newest reconcile annotation, and when it was first seen.
+        account, obstacle: who looks at the cloud for the object; why nobody does.
+        limiter, quota: the slots and the room of the account's location, once that is known.
         ever_held: whether any version that was seen carried our finalizer.
         releasing: our finalizer is being taken off, so that the object's end is no surprise.
         ghost: the object was gone before our finalizer was on it; what is left of it lives in memory only.
@@ -112,12 +115,13 @@ class Tracked:
     claiming: bool = False
     name_held: bool = False
     name_free_at: float = NEVER
-    quota: Quota | None = None
     trouble: WriteTrouble | None = None
     failures: int = 0
     reconcile_seen: tuple[str, float] | None = None
     account: Account | None = None
+    obstacle: Verdict | None = None
     limiter: WriteLimiter | None = None
+    quota: Quota | None = None
     ever_held: bool = False
     releasing: bool = False
     ghost: bool = False
@@ -151,6 +155,47 @@ class Tracked:
     def write_answered(self) -> float:
         """When the last write was answered or given up; looks that began earlier are not used."""
         return max(self.deletion.answered_at, self.creation.answered_at)
+
+    def note_name(self, *, held: bool, monotonic: float) -> None:
+        """Another object holds the name that this one wants, or none does."""
+        if held:
+            self.name_held = True
+        elif self.name_held:
+            # What its holder did with the name may be younger than the newest LIST.
+            self.name_held, self.name_free_at = False, monotonic
+
+    def trouble_of(self, operation: Operation, monotonic: float) -> WriteTrouble | None:
+        """What holds up such a write still; other credentials may well do better."""
+        own, generation = self.trouble, self.account.generation if self.account is not None else None
+        if own is None or own.operation is not operation or monotonic >= own.until or own.generation != generation:
+            return None
+        return own
+
+    def join(self, resource: ImageCache, accounts: Accounts) -> None:
+        """Have the account look that serves the object now, and write by its location's limiter."""
+        found, key = accounts.account_for(resource), resource.key
+        account, self.obstacle = (found, None) if isinstance(found, Account) else (None, found)
+        if account is not self.account:
+            self._leave(key, accounts)
+            self.account = account
+        location = account.identity.location if account is not None and account.identity is not None else None
+        limiter, quota = (None, None) if location is None else (accounts.limiter(location), accounts.quota(location))
+        if self.limiter not in {None, limiter} or self.quota not in {None, quota}:
+            self.stand_back(key)
+        self.limiter, self.quota = limiter, quota
+
+    def leave(self, key: Key, accounts: Accounts) -> None:
+        """The object is gone."""
+        self._leave(key, accounts)
+        accounts.gone(key)
+
+    def _leave(self, key: Key, accounts: Accounts) -> None:
+        """The object is no concern any more of the account and the limiter that it had."""
+        self.stand_back(key)
+        if self.account is not None:
+            self.account.set_moving(key, False)
+            accounts.left(self.account, key)
+        self.account = self.limiter = self.quota = None
 
     def stand_back(self, key: Key) -> None:
         """An object that backs off must keep neither a slot nor room in the tenant from others."""

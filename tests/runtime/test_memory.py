@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from tests.decision.builders import ID, resource, rfc
 from tests.runtime.fakes import CREATE
-from tests.runtime.reconciler_kit import Kit
-from tests.runtime.virtual_time import EPOCH, pass_time
+from tests.runtime.reconciler_kit import KEY, Kit
+from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
+from imagecache_operator.answers import Created, DeleteAnswer, Lost, Refused
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.gathering import next_write
-from imagecache_operator.tracking import Tracked
+from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.tracking import Tracked, Write, WriteTrouble
 
 CREATING = {"images": ["nginx"]}
 HAS_ID = {"imageCacheID": ID}
@@ -31,6 +33,70 @@ HAS_ID = {"imageCacheID": ID}
 def test_what_would_be_written_next(changes: dict[str, Any], write: Operation) -> None:
     """A key that may not create may still delete, and the other way round."""
     assert next_write(resource(**changes)) is write
+
+
+# --- the newest write of its kind
+
+
+def answered(answer: DeleteAnswer, at: float) -> Write[DeleteAnswer]:
+    """A DELETE that went out a second before it was answered."""
+    write: Write[DeleteAnswer] = Write()
+    write.begin()
+    write.sent_at = at - 1.0
+    write.end(answer, at)
+    return write
+
+
+def test_a_write_that_begins_knows_nothing_of_the_one_before() -> None:
+    """Else one that never left would count as sent, and an old answer as its own."""
+    write = answered(Refused("locked"), 10.0)
+    assert (write.in_flight, write.went_out, write.answer) == (False, True, Refused("locked"))
+    write.begin()
+    assert (write.in_flight, write.went_out, write.answer) == (True, False, None)
+    assert write.answered_at == 10.0
+
+
+def test_an_answer_that_came_while_the_status_was_written_is_kept() -> None:
+    """It is not in that status; only what is may be forgotten."""
+    write = answered(Refused("locked"), 10.0)
+    write.told(None)
+    assert write.answer == Refused("locked")
+    write.told(write.answer)
+    assert write.answer is None
+
+
+def test_looks_count_from_the_answer_to_the_newest_write() -> None:
+    """Be it DELETE or POST: what was seen before may be stale."""
+    tracked = Tracked("uid-1", first_seen=1.0)
+    tracked.creation.end(Created(ID), 20.0)
+    assert (tracked.write_answered, tracked.first_look_after) == (20.0, 20.0)
+    tracked.deletion.end(Lost("cut off"), 30.0)
+    assert (tracked.write_answered, tracked.first_look_after) == (30.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "holds"),
+    [
+        pytest.param(None, False, id="the last write was no trouble"),
+        pytest.param((Operation.DELETE, 60.0, 0), True, id="its pause goes on"),
+        pytest.param((Operation.CREATE, 60.0, 0), False, id="it was another kind of write"),
+        pytest.param((Operation.DELETE, 50.0, 0), False, id="its pause is over"),
+        pytest.param((Operation.DELETE, 60.0, -1), False, id="it was met with other credentials"),
+    ],
+)
+async def test_what_holds_up_the_next_write(
+    kit: Kit, trouble: tuple[Operation, float, int] | None, holds: bool
+) -> None:
+    """The same write, for its time, and under the same credentials."""
+    kit.make()
+    await settle()
+    tracked = kit.reconciler.objects.tracked[KEY]
+    assert tracked.account is not None
+    if trouble is not None:
+        operation, until, younger = trouble
+        slow = Trouble(TroubleKind.THROTTLED, "429")
+        tracked.trouble = WriteTrouble(operation, slow, until, tracked.account.generation + younger)
+    assert (tracked.trouble_of(Operation.DELETE, 50.0) is not None) is holds
 
 
 # --- how long ago a POST was
@@ -51,6 +117,15 @@ def since_creation(answer: str | None, *, ago: float) -> float:
 def test_a_post_that_was_answered_counts_from_when_it_was_asked_for(answer: str) -> None:
     """A restart makes no pause longer."""
     assert since_creation(answer, ago=100.0) == 110.0
+
+
+def test_a_post_that_was_answered_here_counts_from_its_answer() -> None:
+    """It may have taken effect as late as that."""
+    tracked = Tracked("uid-1", first_seen=500.0)
+    creation = {"attemptID": "a-0", "requestedAt": rfc(EPOCH), "specHash": "h"}
+    tracked.notice(resource(spec=CREATING, status={"creation": creation}), now=EPOCH, monotonic=500.0)
+    tracked.creation.end(Lost("cut off"), 530.0)
+    assert tracked.since_creation(540.0) == 10.0
 
 
 @pytest.mark.parametrize("answer", [None, "Lost"])
