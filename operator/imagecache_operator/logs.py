@@ -16,6 +16,14 @@ _NOISY = ("httpx", "httpcore", "aiohttp", "asyncio", "kopf", "kubernetes")
 """Libraries that are heard from `warning` on, unless the level is `debug`."""
 
 _KOPF_RETRIES = re.compile(r"Request attempt #(\d+)(?:/\d+)? failed; will retry")
+_KOPF_ENDS = re.compile(r"(?!Credentials retriever).* has failed: |.* due to cancellation\.$", re.DOTALL)
+"""How kopf tells that a task of its has ended, and which it made end with it; `watcher.py` tells the first once.
+
+Nobody but kopf hears of the task that logs in, so that is left to it.
+"""
+_KOPF_TASKS = "kopf._core.reactor."
+"""Who tells of them."""
+
 _RETRIES_TOLD = 3, 60
 """Which attempts in a row are told of: the so-manyth, and each that this divides; kopf makes one a second."""
 
@@ -27,19 +35,19 @@ def set_up_logging(*, as_json: bool, level: str, stream: TextIO = sys.stderr) ->
     """Send all logs to the stream; `level` is `debug`, `info`, `warning` or `error`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
-    handler.addFilter(_Retries(logging.getLevelName(level.upper())))
+    handler.addFilter(_Kopf(logging.getLevelName(level.upper())))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel("ERROR" if level == "error" else "NOTSET" if level == "debug" else "WARNING")
 
 
-class _Retries(logging.Filter):
-    """kopf calls each attempt of a request that it makes again an error.
+class _Kopf(logging.Filter):
+    """What kopf calls an error and is none.
 
-    One that succeeds the next second is none, so the first attempts are not told at all. One that goes on for long,
-    such as when the operator's role was taken away, is told as a warning, about once a minute. What else kopf calls an
-    error stays one.
+    An attempt that succeeds the next second is none, so the first ones are not told at all. One that goes on for long,
+    such as when the operator's role was taken away, is told as a warning, about once a minute. The end of one of kopf's
+    tasks is told by who started kopf. What else kopf calls an error stays one.
     """
 
     def __init__(self, level: int) -> None:
@@ -48,11 +56,16 @@ class _Retries(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See `logging.Filter`."""
-        found = _KOPF_RETRIES.match(record.getMessage()) if record.name.startswith("kopf") else None
-        if found is None:
+        if not record.name.startswith("kopf"):
             return True
-        number, (first, every) = int(found[1]), _RETRIES_TOLD
-        told = number == first or number % every == 0
+        message = record.getMessage()
+        if (found := _KOPF_RETRIES.match(message)) is not None:
+            number, (first, every) = int(found[1]), _RETRIES_TOLD
+            told = number == first or number % every == 0
+        elif record.name.startswith(_KOPF_TASKS) and _KOPF_ENDS.match(message):
+            told = False
+        else:
+            return True
         record.levelno = logging.WARNING if told else logging.DEBUG
         record.levelname = logging.getLevelName(record.levelno)
         return record.levelno >= self._level

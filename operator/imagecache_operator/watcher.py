@@ -7,10 +7,14 @@ then writes nothing to objects (docs/architecture.md).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Generator, Iterator
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
+from weakref import WeakSet
 
+import aiohttp
 import kopf
 
 from imagecache_operator.imagecache import Key
@@ -20,7 +24,13 @@ from imagecache_operator.names import GROUP, PLURAL, VERSION
 RESTART_PAUSE = 1.0
 """Seconds before a watch that ended is started again."""
 
+CANCEL_AGAIN = 1.0
+"""Seconds before what has not ended is cancelled once more; kopf gives objects half a second."""
+
 logger = logging.getLogger(__name__)
+
+_noted: ContextVar[WeakSet[asyncio.Task[Any]] | None] = ContextVar("noted", default=None)
+"""Where tasks are noted; each task hands it on to those that it starts."""
 
 
 class _Forever:
@@ -79,40 +89,47 @@ class Watcher:
         """Watch for ever; `ready` is awaited before each start (the CRD must be there)."""
         while True:
             await ready()
-            tasks = await kopf.spawn_tasks(
-                registry=self._registry(),
-                settings=_settings(),
-                clusterwide=self._namespaces is None,
-                namespaces=list(self._namespaces or ()),
-                standalone=True,
-                # Of no use without peers; but kopf would make one of the user's name, and in a container a user is a
-                # number without a name.
-                identity="imagecache-operator",  # type: ignore[arg-type]  # the type for it is inside kopf
-            )
-            self._started()
-            self.alive = True
+            # What an event leads to is no part of the watch, and goes on after its end.
+            outside = copy_context()
+            with _all_tasks() as tasks:
+                starting = asyncio.create_task(self._start(outside), name="start of the watch")
+            roots: Collection[asyncio.Task[Any]] = ()
+            ended: set[asyncio.Task[Any]] = set()
             try:
-                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                roots = await starting
+                self.alive = True
+                ended, _ = await asyncio.wait(roots, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self.alive = False
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            errors = [str(error) for task in ended if not task.cancelled() and (error := task.exception()) is not None]
-            logger.warning("The watch ended and is started again: %s", "; ".join(errors) or "without an error")
+                # In kopf's own order; then what it has forgotten.
+                await _end(roots)
+                await _end(tasks)
+            _tell_end([error for task in ended if not task.cancelled() and (error := task.exception()) is not None])
             await asyncio.sleep(RESTART_PAUSE)
 
-    def _registry(self) -> kopf.OperatorRegistry:
+    async def _start(self, outside: Context) -> Collection[asyncio.Task[Any]]:
+        """Start kopf; returns those of its tasks of which none ends as long as it watches."""
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry(outside),
+            settings=_settings(),
+            clusterwide=self._namespaces is None,
+            namespaces=list(self._namespaces or ()),
+            standalone=True,
+            # Of no use without peers; but kopf would make one of the user's name, and in a container a user is a
+            # number without a name.
+            identity="imagecache-operator",  # type: ignore[arg-type]  # the type for it is inside kopf
+        )
+        self._started()
+        return tasks
+
+    def _registry(self, outside: Context) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._login.log_in)
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def changed(event: kopf.RawEvent, **_: Any) -> None:
             body: dict[str, Any] = dict(event["object"])
-            if event["type"] == "DELETED":
-                self._vanished(body)
-            else:
-                self._upsert(body)
+            outside.run(self._vanished if event["type"] == "DELETED" else self._upsert, body)
 
         return registry
 
@@ -121,10 +138,12 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.peering.standalone = True
     settings.posting.enabled = False
+    # kopf has the whole process killed so long after its tasks were ended, be that the process's end or not.
+    settings.process.ultimate_exiting_timeout = None
     # Needs no rights to list CRDs and namespaces; the CRD is awaited before the start instead.
     settings.scanning.disabled = True
-    # kopf strips its own finalizer from all objects, so it must not be ours.
-    settings.persistence.finalizer = f"{GROUP}/unused-by-kopf"
+    # kopf strips its own finalizer from all objects, and no fence holds it back: so it is none that an object can have.
+    settings.persistence.finalizer = "none, as this is no valid name"
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.networking.error_backoffs = _Forever(1.0)
     settings.networking.request_timeout = 30.0
@@ -136,6 +155,51 @@ def _settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.5
     settings.queueing.exit_timeout = 0.5
     return settings
+
+
+@contextlib.contextmanager
+def _all_tasks() -> Iterator[WeakSet[asyncio.Task[Any]]]:
+    """All tasks that are started in here, and by those, and so on: kopf forgets some of its own when it is ended."""
+    asyncio.get_running_loop().set_task_factory(_note_task)
+    tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+    token = _noted.set(tasks)
+    try:
+        yield tasks
+    finally:
+        _noted.reset(token)
+
+
+def _note_task(
+    loop: asyncio.AbstractEventLoop, work: Generator[Any, None, Any] | Coroutine[Any, Any, Any], **more: Any
+) -> asyncio.Task[Any]:
+    task = asyncio.Task(work, loop=loop, **more)
+    if (tasks := _noted.get()) is not None:
+        tasks.add(task)
+    return task
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """End them, and those that join them meanwhile."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        # Not for ever: where kopf awaits a task of its that it has cancelled, it takes our cancellation for that one's.
+        await asyncio.wait(left, timeout=CANCEL_AGAIN)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # of what failed at its end nobody is told
+
+
+def _tell_end(errors: list[BaseException]) -> None:
+    """Why the watch has ended; in a few words where the API server gave them, else with a trace."""
+    if not errors:
+        logger.warning("The watch ended, and is started again")
+    for error in errors:
+        if isinstance(error.__cause__, aiohttp.ClientResponseError):
+            said = error.args[0] if error.args else error.__cause__.message
+            logger.warning("The watch ended, and is started again: %s", said)
+        else:
+            logger.error("The watch failed, and is started again: %s", error, exc_info=error)
 
 
 def key_of(body: dict[str, Any]) -> Key:

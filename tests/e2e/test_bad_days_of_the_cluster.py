@@ -78,9 +78,12 @@ def test_the_definition_comes_late_and_goes_again(world: Surroundings, broken: C
         remove_definition(broken)
         wait_without_definition(probes)
         assert NO_DEFINITION in operator.program.said()
+        assert "The watch ended, and is started again: " in operator.program.said()
         broken.install_definition()
         probes.wait("readyz", 200)
         works(world, "second")
+        assert "Traceback" not in operator.program.said()
+        assert "multitasker" not in operator.program.said()
     assert world.cloud.cache(kept) is not None
     assert world.deletes(kept) == []
 

@@ -265,6 +265,32 @@ def test_other_errors_of_kopf_stay_errors() -> None:
     assert attempts(1, name="imagecache_operator.x") == ["error"]
 
 
+def test_what_the_watcher_tells_of_the_end_of_kopf_is_not_told_by_kopf_too() -> None:
+    """Which task of its failed, and which it ended with it; only who logs in is heard of nowhere else."""
+
+    def log() -> None:
+        running = logging.getLogger("kopf._core.reactor.running")
+        for said in (
+            "Watcher for imagecaches.v1alpha1.cce.huaweicloud.com@none has failed: ('no', {})",
+            "Multidimensional multitasker has failed: two\nlines",
+            "Startup activity is only partially executed due to cancellation.",
+            "Credentials retriever has failed: no",
+            "Poster of events has finished unexpectedly.",
+        ):
+            running.error(said)
+        logging.getLogger("kopf._core.engines.activities").error("Initial authentication has failed: no")
+        logging.getLogger("imagecache_operator.x").error("It has failed: no")
+
+    heard = [json.loads(line)["message"] for line in written(log, as_json=True).splitlines()]
+    assert heard == [
+        "Credentials retriever has failed: no",
+        "Poster of events has finished unexpectedly.",
+        "Initial authentication has failed: no",
+        "It has failed: no",
+    ]
+    assert written(log, as_json=True, level="debug").count("debug") == 3
+
+
 # --- the fields of our own lines
 
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 
 import pytest
-from tests.runtime.term_kit import means_of_a_term
+from tests.runtime.term_kit import means_of_a_term, nothing_left
 
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.observation import Trouble, TroubleKind
@@ -66,3 +66,16 @@ async def test_a_bad_key_stays_spared_in_the_next_term() -> None:
         gc.collect()
         next_gate = Term(means)._credentials._sessions._gate_of(means.source.current())
         assert next_gate.trouble(Operation.LIST) is not None
+
+
+async def test_a_term_that_ended_leaves_nothing_behind() -> None:
+    """No task of it goes on, wherever it was: the next term in the same process may be under way already."""
+    async with means_of_a_term() as (servers, means):
+        before = asyncio.all_tasks()
+        for pause in (0.0, 0.01, 0.05, 0.1, 0.3, 1.0):
+            acting = asyncio.create_task(Term(means).run())
+            await asyncio.sleep(pause)
+            acting.cancel()
+            await asyncio.wait({acting})
+            await nothing_left(before)
+        assert servers.asked["GET /apis/cce.huaweicloud.com/v1alpha1/imagecaches"]
