@@ -112,7 +112,8 @@ class Election:
             await asyncio.sleep(max(self._renewed + RETRY_PERIOD - self._clock.monotonic(), 0.0))
             lost = await self._renew_in_time()
             if lost is not None:
-                self._held = self._may_hold = False
+                # It may name us all the same, and then it is still to be handed back.
+                self._held = False
                 return lost
 
     async def release(self) -> None:
@@ -156,11 +157,11 @@ class Election:
         self._lease = lease
         if seen == self._seen:
             return
-        first, self._seen = self._seen is None, seen
+        self._seen = seen
         # Where there is none, or none that was handed back, somebody may have changed it by hand, and its holder still
         # acts.
-        handed_back = spec.get("leaseDurationSeconds", HANDED_BACK if first else None) == HANDED_BACK
-        free = lease is not None and (seen.holder == self._identity or (not seen.holder and handed_back))
+        handed_back = not seen.holder and spec.get("leaseDurationSeconds") == HANDED_BACK
+        free = seen.holder == self._identity or handed_back
         self._free_at = self._clock.monotonic() + (0.0 if free else LEASE_DURATION)
 
     def _free_in(self) -> float:

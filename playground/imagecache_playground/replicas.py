@@ -67,5 +67,6 @@ class Replica(Operator):
 
 
 def offer_lease(cluster: Cluster) -> None:
-    """A Lease that nobody holds, so that the first replica need not wait for a holder that there may be."""
-    cluster.plane.request("POST", LEASES, {"metadata": {"name": "imagecache-operator"}, "spec": {"holderIdentity": ""}})
+    """A Lease that was handed back, so that the first replica need not wait for a holder that there may be."""
+    spec = {"holderIdentity": "", "leaseDurationSeconds": 1}
+    cluster.plane.request("POST", LEASES, {"metadata": {"name": "imagecache-operator"}, "spec": spec})

@@ -46,7 +46,7 @@ def reader(own_plane: Cluster, helm: Helm, tmp_path: Path) -> Reader:
 @pytest.fixture
 def world(reader: Reader, tmp_path: Path) -> Iterator[Surroundings]:
     """An operator that leads, and an object that waits for a person."""
-    lease = {"metadata": {"name": "imagecache-operator"}, "spec": {"holderIdentity": ""}}
+    lease = {"metadata": {"name": "imagecache-operator"}, "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
     reader.cluster.plane.request("POST", leases, lease)
     with Surroundings(reader.cluster, "default", tmp_path) as made:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 from tests.runtime.account_kit import Started
+from tests.runtime.election_kit import World
 from tests.runtime.kubernetes_server import Server
 from tests.runtime.reconciler_kit import Kit
 from tests.runtime.virtual_time import LoopClock, VirtualTimeLoop
@@ -32,6 +33,15 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
 def clock() -> LoopClock:
     """The clock of the loop that the test runs in."""
     return LoopClock()
+
+
+@pytest.fixture
+async def world(clock: LoopClock) -> AsyncIterator[World]:
+    """Where replicas may start; no replica yet."""
+    made = World(clock)
+    yield made
+    for replica in made.replicas:
+        await replica.kill()
 
 
 @pytest.fixture

@@ -7,9 +7,13 @@ import gc
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+from tests.runtime.kubernetes_server import Server
 from tests.runtime.term_kit import means_of_a_term
 
-from imagecache_operator.kubernetes_client import KubernetesError
+from imagecache_operator.fence import fenced
+from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
 
 REAL_TIME = True
 
@@ -76,3 +80,29 @@ async def test_a_request_that_is_held_back_gives_its_connection_back() -> None:
         gc.collect()
         await asyncio.sleep(0.1)
         assert open_descriptors() <= before + 2
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize(("leads_on", "sent"), [(True, 2), (False, 1)], ids=["leads on", "leads no more"])
+async def test_what_aiohttp_repeats_by_itself_asks_again(
+    server: Server, configuration: Configuration, method: str, leads_on: bool, sent: int
+) -> None:
+    """Where a connection that was kept is cut, aiohttp sends such a request once more, to those who lead."""
+    leads = True
+
+    async def cut(request: web.Request) -> web.StreamResponse:
+        nonlocal leads
+        leads = leads_on
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    client = KubernetesClient(configuration, fenced(lambda: leads))
+    try:
+        await client.request("GET", "/api")
+        server.answer, before = cut, len(server.requests)
+        with pytest.raises(KubernetesError, match="disconnected" if leads_on else "does not lead any more"):
+            await client.request(method, "/api", {"a": "b"} if method == "PUT" else None)
+        assert len(server.requests) - before == sent
+    finally:
+        await client.close()

@@ -178,14 +178,14 @@ class World:
         self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(mine))
 
     def _offer(self) -> None:
-        """The tenant's Secret, and a Lease that nobody holds."""
+        """The tenant's Secret, and a Lease that was handed back."""
         texts = {"accessKey": TENANT_KEYS[0], "secretKey": SECRET_KEY, "projectID": TENANT_PROJECT}
         secret = {
             "type": "cce.huaweicloud.com/credentials",
             "metadata": {"name": SECRET},
             "data": {name: _coded(text) for name, text in texts.items()},
         }
-        lease = {"metadata": {"name": "imagecache-operator"}, "spec": {"holderIdentity": ""}}
+        lease = {"metadata": {"name": "imagecache-operator"}, "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
         self.cluster.plane.request("POST", f"{self._core}/secrets", secret)
         self.cluster.plane.request("POST", self._leases, lease)
 
