@@ -124,7 +124,6 @@ class _Replica:
             await _first(stopped, keeping, acting)
         finally:
             self._term = None
-            keeping.cancel()
 
     async def _keep(self) -> None:
         if self._election is None:

@@ -42,9 +42,6 @@ GRACE = 1.0
 LAST_WORDS = 0.3
 """Seconds for Events, and for lines of the ledger, that wait at the end."""
 
-KOPF_GRACE = 0.3
-"""Seconds for kopf to let go; it would take five for its own tasks."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -136,10 +133,11 @@ class Term:
         """Act until cancelled; returns, or raises, only when a part ended that must not."""
         reconciler, metrics = self._reconciler, self._means.metrics
         metrics.watch(reconciler.store, reconciler.queue, self._accounts, self._means.clock)
+        work = asyncio.create_task(self._work(), name="work")
         background = [
+            work,
             asyncio.create_task(self._events.run(), name="events"),
             asyncio.create_task(self._ledger.run(), name="ledger"),
-            asyncio.create_task(self._work(), name="work"),
         ]
         try:
             ended, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
@@ -147,13 +145,13 @@ class Term:
                 task.result()
         finally:
             # First of all: a list that is answered now must not start the queue after its stop.
-            background[-1].cancel()
+            work.cancel()
             await reconciler.stop(GRACE)
             await self._accounts.stop()
             await asyncio.gather(self._ledger.flush(LAST_WORDS), self._events.flush(LAST_WORDS))
             for task in background:
                 task.cancel()
-            await asyncio.wait(background, timeout=KOPF_GRACE)
+            await asyncio.wait(background)
             metrics.unwatch()
 
     async def _work(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 
 import pytest
-from tests.runtime.term_kit import means_of_a_term, nothing_left
+from tests.runtime.term_kit import is_of_the_server, means_of_a_term
 
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.observation import Trouble, TroubleKind
@@ -77,5 +77,5 @@ async def test_a_term_that_ended_leaves_nothing_behind() -> None:
             await asyncio.sleep(pause)
             acting.cancel()
             await asyncio.wait({acting})
-            await nothing_left(before)
+            assert [task for task in asyncio.all_tasks() - before if not is_of_the_server(task)] == []
         assert servers.asked["GET /apis/cce.huaweicloud.com/v1alpha1/imagecaches"]
