@@ -6,6 +6,10 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+# Not that of time.monotonic(), which stands still while Linux is suspended: a leader that wakes up must know. Where
+# there is no such clock, as on macOS, the monotonic one goes on.
+_NEVER_STILL: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class Clock(Protocol):
     """Wall time for what people and the cloud read; monotonic time for everything that is measured."""
@@ -33,5 +37,4 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """See `Clock`."""
-        # Not time.monotonic(), which stands still while Linux is suspended: a leader that wakes up must know.
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.clock_gettime(_NEVER_STILL)
