@@ -19,14 +19,8 @@ from imagecache_operator.cloud.credentials_keys import (
     check_session_name,
     check_urn,
 )
-from imagecache_operator.cloud.endpoints import (
-    HUAWEI_DOMAINS,
-    Endpoints,
-    check_endpoint,
-    check_host_pattern,
-    check_pod_identity_uri,
-    check_region,
-)
+from imagecache_operator.cloud.endpoints import HUAWEI_DOMAINS, Endpoints, check_region
+from imagecache_operator.cloud.hosts import check_endpoint, check_host_pattern, check_pod_identity_uri
 from imagecache_operator.imagecache import Key
 from imagecache_operator.placement import Defaults
 from imagecache_operator.settings_values import (

@@ -10,13 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from imagecache_operator.cloud.credentials_source import DIRECTORY_WAYS, NONE_SET
-from imagecache_operator.cloud.endpoints import (
-    REGION_PLACE,
-    EndpointError,
-    Endpoints,
-    check_endpoint,
-    check_region,
-)
+from imagecache_operator.cloud.endpoints import Endpoints, check_region
+from imagecache_operator.cloud.hosts import REGION_PLACE, EndpointError, check_endpoint
 from imagecache_operator.settings import BY_REGION, PREFIX, Settings, flag_of, variable_of
 
 _REGION_CCE = re.compile(r"HUAWEICLOUD_SDK_REGION_CCE_(?P<region>[A-Z0-9_]+)")

@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.cloud.kit import EVIL_REGIONS
 
-from imagecache_operator.cloud.endpoints import (
-    HUAWEI_DOMAINS,
-    EndpointError,
-    Endpoints,
-    check_endpoint,
-    check_pod_identity_uri,
-    check_region,
-    host_of,
-)
+from imagecache_operator.cloud.endpoints import HUAWEI_DOMAINS, Endpoints, check_region
+from imagecache_operator.cloud.hosts import EndpointError, check_endpoint, check_pod_identity_uri, host_of
 
 HUAWEI = Endpoints()
 

@@ -9,7 +9,8 @@ import pytest
 from tests.cloud.kit import BY_KEY, HERE, Source, no_meter, no_session
 from tests.runtime.virtual_time import LoopClock
 
-from imagecache_operator.cloud.endpoints import EndpointError, EndpointNotAllowedError, Endpoints
+from imagecache_operator.cloud.endpoints import EndpointNotAllowedError, Endpoints
+from imagecache_operator.cloud.hosts import EndpointError
 from imagecache_operator.cloud.session import Sessions
 from imagecache_operator.observation import TroubleKind
 

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from tests.cloud.kit import EVIL_REGIONS, KEY, PROJECT, Source, TurnedClock, no_meter
 
 from imagecache_operator.cloud.credentials import AccessKey, Credentials
-from imagecache_operator.cloud.endpoints import (
+from imagecache_operator.cloud.endpoints import Endpoints
+from imagecache_operator.cloud.hosts import (
     EndpointError,
-    Endpoints,
     check_host_pattern,
     host_allowed,
     host_pattern,

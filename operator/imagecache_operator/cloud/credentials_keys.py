@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pydantic import SecretStr
 
 from imagecache_operator.cloud.credentials import AccessKey, Credentials, CredentialsError, Secret, UserPassword
-from imagecache_operator.cloud.endpoints import check_endpoint, check_region
+from imagecache_operator.cloud.endpoints import check_region
+from imagecache_operator.cloud.hosts import check_endpoint
 from imagecache_operator.spec import PROJECT_PATTERN
 
 _HEADER_WORD = re.compile(r"[!-+\--~]{1,256}")

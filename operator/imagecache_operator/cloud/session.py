@@ -24,8 +24,9 @@ from imagecache_operator.cloud.credentials import (
     PodIdentity,
     UserPassword,
 )
-from imagecache_operator.cloud.endpoints import EndpointError, EndpointNotAllowedError, Endpoints
+from imagecache_operator.cloud.endpoints import EndpointNotAllowedError, Endpoints
 from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
+from imagecache_operator.cloud.hosts import EndpointError
 from imagecache_operator.cloud.iam import IamError, Token, find_account_id, find_project_id, issue_token
 from imagecache_operator.cloud.renewal import Renewed
 from imagecache_operator.cloud.temporary_keys import TemporaryKey, temporary_keys

@@ -20,8 +20,8 @@ from imagecache_operator.cloud.credentials import (
     UserPassword,
 )
 from imagecache_operator.cloud.credentials_source import source_from
-from imagecache_operator.cloud.endpoints import EndpointError
 from imagecache_operator.cloud.gate import Operation
+from imagecache_operator.cloud.hosts import EndpointError
 from imagecache_operator.cloud.session import Session
 from imagecache_operator.cloud.transport import open_client
 from imagecache_operator.commands.access import Guard, guarded_client, sessions_for
