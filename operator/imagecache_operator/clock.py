@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 # Not that of time.monotonic(), which stands still while Linux is suspended: a leader that wakes up must know. Where
@@ -26,6 +27,15 @@ class Clock(Protocol):
 def wall_offset(clock: Clock) -> float:
     """The wall clock less the one that nobody sets, in seconds; changes only when the wall clock is set."""
     return clock.now().timestamp() - clock.monotonic()
+
+
+def read_http_date(text: str | None) -> datetime | None:
+    """A moment as HTTP headers have it, in whole seconds; None when it cannot be read."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class SystemClock:

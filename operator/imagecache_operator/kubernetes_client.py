@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +18,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
+from imagecache_operator.clock import read_http_date
 from imagecache_operator.fence import FencedConnector, FencedRequest
 from imagecache_operator.imagecache import Key
 from imagecache_operator.names import GROUP, PLURAL, SECRET_TYPE, VERSION
@@ -174,7 +174,7 @@ class KubernetesClient:
     ) -> dict[str, Any]:
         async with self._send(method, path, body, content_type, within=REQUEST_TIMEOUT) as response:
             data = await response.read()
-        self.server_time = _date(response.headers.get("Date")) or self.server_time
+        self.server_time = read_http_date(response.headers.get("Date")) or self.server_time
         answer = _object(data)
         if 200 <= response.status < 300:
             if not answer:
@@ -237,11 +237,3 @@ def _object(data: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -65,7 +65,9 @@ class Simulator:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             # Section 4.2: 413 is the gateway's.
-            return delivery.whole(errors.gateway(413, errors.TOO_LARGE, "Request entity too large."), "none")
+            return self._dated(
+                delivery.whole(errors.gateway(413, errors.TOO_LARGE, "Request entity too large."), "none")
+            )
         incoming = read_incoming(request.method, request.raw_path, request.headers, body)
         self.store.advance()
         call = self.journal.open(incoming)
@@ -75,13 +77,15 @@ class Simulator:
             cache = self.store.find(incoming.cache_id)
             call.cache_status = cache.status if cache else "absent"
         try:
-            response = await self._serve(request, incoming, call)
-            if not response.prepared:
-                # aiohttp would tell the machine's time, which need not be the one that signatures are judged by.
-                response.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
-            return response
+            return self._dated(await self._serve(request, incoming, call))
         finally:
             self.journal.close(call)
+
+    def _dated(self, response: web.StreamResponse) -> web.StreamResponse:
+        """With the time by which signatures are judged; aiohttp would tell the machine's."""
+        if not response.prepared:
+            response.headers["Date"] = formatdate(self.clock.wall(), usegmt=True)
+        return response
 
     async def _serve(self, request: web.BaseRequest, incoming: Incoming, call: Call) -> web.StreamResponse:
         if self.faults.is_paused():

@@ -20,6 +20,7 @@ from tests.cloud.kit import (
     USER,
     Source,
     calls,
+    clock_off,
     no_session,
     opened,
     sessions_of,
@@ -52,6 +53,22 @@ async def test_a_token_of_a_session_is_renewed_in_time(cloud: RunningSimulator, 
     reached = cloud.control("GET", "calls")["calls"]
     assert [call["operation"] for call in reached].count("CreateToken") == 3
     assert {call["status"] for call in reached} == {200, 201}
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+async def test_the_life_of_a_token_is_measured_by_the_clock_of_iam(
+    cloud: RunningSimulator, http: httpx.AsyncClient, hours: int
+) -> None:
+    """Nothing is signed with a token, so a clock that is a day off does no harm, and must not in this way either."""
+    clock = clock_off(cloud, hours * 60)
+    session = await opened(sessions_of(http, cloud, Source(BY_USER), clock=clock))
+    issued = []
+    for passed in (19, 1):
+        cloud.clock.advance(passed * 3600)
+        clock.advance(passed * 3600)
+        assert await session.client.list() == ()
+        issued.append(calls(cloud).count("CreateToken"))
+    assert issued == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests.cloud.kit import SimulatorsClock, TurnedClock, calls
+from tests.cloud.kit import SimulatorsClock, TurnedClock, calls, clock_off
 from tests.cloud.podkit import GOOD, NAME, OIDC, OPERATION, POD, URN, issued, replace_token, source_of
 
 from cce_simulator.testing import DEFAULT_AGENCY, RunningSimulator
@@ -87,7 +88,32 @@ async def test_a_key_and_whose_it_is(
     assert held.value.key.access_key == given["access_key"]
     assert held.value.key.security_token is not None
     assert (held.value.name, given["agency"]) == (NAME[way], URN)
-    assert held.value.life == pytest.approx(3600, abs=0.01)
+    assert 3599 <= held.value.life <= 3600
+
+
+@BOTH
+@pytest.mark.parametrize("minutes", [-20, 20])
+async def test_a_life_is_measured_by_the_clock_of_whoever_gives_the_key(
+    http: httpx.AsyncClient, cloud: RunningSimulator, token_file: Path, way: str, minutes: int
+) -> None:
+    """However far ours is off, no key is used past its end, nor renewed too early."""
+    cloud.set(temporary_key_seconds=900)
+    source = source_of(way, cloud, token_file)
+    keys = temporary_keys(http, source, cloud.url, clock_off(cloud, minutes), request_timeout=5)
+    assert 899 <= (await keys.current()).value.life <= 900
+
+
+@pytest.mark.parametrize("date", [None, "yesterday"])
+async def test_an_answer_that_does_not_tell_the_time(token_file: Path, date: str | None) -> None:
+    """Our own clock counts then."""
+    clock = TurnedClock()
+    end = (clock.now() + timedelta(seconds=900)).isoformat()
+    headers = {"Date": date} if date is not None else {}
+    there = Answering(httpx.Response(200, json=good_answer(POD, expiration=end), headers=headers))
+    source = PodIdentity("http://169.254.1.1/v1/credentials", token_file)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(there)) as http:
+        held = await temporary_keys(http, source, "", clock, request_timeout=5).current()
+    assert held.value.life == 900
 
 
 async def test_what_pod_identity_is_asked(token_file: Path) -> None:

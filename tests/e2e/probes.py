@@ -52,6 +52,33 @@ def changed_program(directory: Path, code: str) -> dict[str, str]:
     return {"PYTHONPATH": str(directory)}
 
 
+class ShiftedClock:
+    """An operator's wall clock: by so many minutes ahead of the machine's, which can be changed while it runs."""
+
+    def __init__(self, directory: Path, minutes: float) -> None:
+        directory.mkdir()
+        self._file = directory / "minutes"
+        self.set(minutes)
+        self.settings = changed_program(directory, _SHIFTED.format(file=str(self._file)))
+
+    def set(self, minutes: float) -> None:
+        """Set it."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(str(minutes), encoding="utf-8")
+        fresh.rename(self._file)
+
+
+_SHIFTED = """
+from datetime import timedelta
+from pathlib import Path
+from imagecache_operator.clock import SystemClock
+
+def now(clock, true=SystemClock.now):
+    return true(clock) + timedelta(minutes=float(Path({file!r}).read_text()))
+
+SystemClock.now = now
+"""
+
 QUICK = """
 from imagecache_operator import vitals
 vitals.LOOP_MAX = vitals.ECHO_MAX = 2.0

@@ -10,39 +10,27 @@ import sys
 from pathlib import Path
 
 import yaml
-from tests.e2e.probes import Probes, changed_program
+from tests.e2e.probes import Probes, ShiftedClock
 
 from imagecache_playground.cluster import condition
 from imagecache_playground.operator_process import operator_settings
 from imagecache_playground.processes import Program, bare_environment
 from imagecache_playground.surroundings import Surroundings
 
-SHIFTED = """
-from datetime import timedelta
-from pathlib import Path
-from imagecache_operator.clock import SystemClock
-
-def now(clock, true=SystemClock.now):
-    return true(clock) + timedelta(minutes=float(Path({file!r}).read_text()))
-
-SystemClock.now = now
-"""
-
 RUN = [sys.executable, "-m", "imagecache_operator", "run"]
 
 
 def test_the_clock_is_twenty_minutes_off(world: Surroundings, tmp_path: Path) -> None:
     """The condition says by how much; once the clock is set, the work goes on within seconds, by itself."""
-    clock = tmp_path / "minutes"
-    clock.write_text("20")
+    clock = ShiftedClock(tmp_path / "clock", 20)
     cache_id = world.bind()
-    world.operator(**changed_program(tmp_path / "shifted", SHIFTED.format(file=str(clock))))
+    world.operator(**clock.settings)
     message = condition(world.wait_stalled("CredentialsInvalid"), "Stalled")["message"]
     assert "the clock of the operator's machine is 20 min ahead of the cloud's, and 15 min are allowed" in message
     world.delete()
     refused = [call for call in world.cloud.calls() if call["status"] == 401]
     assert 1 <= len(refused) <= 2
-    clock.write_text("0")
+    clock.set(0)
     world.wait_gone(seconds=10)
     assert world.cloud.cache(cache_id) is None
     assert [call for call in world.cloud.calls() if call["status"] == 401] == refused

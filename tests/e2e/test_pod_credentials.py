@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.probes import ShiftedClock
 
 from imagecache_playground.cluster import Cluster, condition
 from imagecache_playground.operator_process import Operator
@@ -32,9 +33,9 @@ class Pod:
         self.tokens = [TOKEN]
         self.put_token(TOKEN)
 
-    def start(self) -> Operator:
+    def start(self, **changes: str) -> Operator:
         """The operator, with nothing but what a pod has: `auto` finds the rest."""
-        settings = {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}
+        settings = {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": "", **changes}
         if self.way == POD:
             settings |= {
                 "HC_CONTAINER_CREDENTIALS_FULL_URI": f"{self.world.cloud.endpoint}/v1/credentials",
@@ -105,6 +106,31 @@ def test_keys_end_and_tokens_are_replaced_all_the_time(pod: Pod) -> None:
     assert len(users) >= 3
     said = operator.program.said()
     assert [secret for secret in (*pod.tokens, *(key["access_key"] for key in pod.keys)) if secret in said] == []
+
+
+def test_the_clock_is_ten_minutes_behind(pod: Pod, tmp_path: Path) -> None:
+    """The cloud minds no such clock, and keys that live for seconds are renewed in time all the same."""
+    pod.world.bind()
+    pod.start(**ShiftedClock(tmp_path / "clock", -10).settings)
+    pod.world.wait_reason("Available")
+    pod.wait_renewed(2)
+    assert [call for call in pod.world.cloud.calls() if call["status"] == 401] == []
+
+
+def test_the_clock_is_twenty_minutes_off(pod: Pod, tmp_path: Path) -> None:
+    """The condition says by how much; once the clock is set, the work goes on within seconds, by itself."""
+    world, clock = pod.world, ShiftedClock(tmp_path / "clock", -20)
+    cache_id = world.bind()
+    pod.start(**clock.settings)
+    message = condition(world.wait_stalled("CredentialsInvalid"), "Stalled")["message"]
+    assert "the clock of the operator's machine is 20 min behind the cloud's, and 15 min are allowed" in message
+    world.delete()
+    refused = [call for call in world.cloud.calls() if call["status"] == 401]
+    assert 1 <= len(refused) <= 3
+    clock.set(0)
+    world.wait_gone(seconds=10 + 2 * LIFE)
+    assert world.cloud.cache(cache_id) is None
+    assert [call for call in world.cloud.calls() if call["status"] == 401] == refused
 
 
 def test_a_token_that_is_not_replaced(pod: Pod) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from cce_simulator import signatures
 from cce_simulator.scenario import AccessKeySeed
-from cce_simulator.testing import DEFAULT_KEY, DEFAULT_PROJECT, Reply, RunningSimulator
+from cce_simulator.testing import DEFAULT_KEY, DEFAULT_PROJECT, ManualClock, Reply, RunningSimulator, running
 
 HOST = "cce.cn-north-4.myhuaweicloud.com"
 DATE = "20261123T000000Z"
@@ -250,3 +250,20 @@ def test_a_long_body_and_odd_bytes(cloud: RunningSimulator) -> None:
     value = f"SDK-HMAC-SHA256 Access={DEFAULT_KEY.access_key}, SignedHeaders={signed}, Signature={'0' * 64}"
     headers = {"Authorization": value, "X-Sdk-Date": DATE, "X-Odd": "\xff\xfe"}
     assert _refusal(cloud.send("GET", "/v5/imagecaches", headers=headers)) == "verify aksk signature fail"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        pytest.param("/v5/imagecaches", b"", 401, id="a refusal"),
+        pytest.param("/v1/credentials", b"{}", 401, id="a refusal of keys"),
+        pytest.param("/nowhere", b"", 404, id="no such path"),
+        pytest.param("/v5/imagecaches", b" " * (13 * 2**20), 413, id="a body that is too large"),
+    ],
+)
+def test_each_answer_tells_the_time_that_signatures_are_judged_by(path: str, body: bytes, status: int) -> None:
+    """The clock of the simulator, and not that of the machine."""
+    with running(clock=ManualClock(wall=1_000_000_000.9)) as cloud:
+        cloud.clock.advance(60)
+        reply = cloud.send("POST" if body else "GET", path, body)
+    assert (reply.status, reply.headers["Date"]) == (status, "Sun, 09 Sep 2001 01:47:40 GMT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ import aiohttp
 import httpx
 from pydantic import SecretStr
 
+from imagecache_operator.clock import read_http_date
 from imagecache_operator.cloud.credentials import UserPassword
 from imagecache_operator.cloud.responses import clip, read_error, read_json, trouble_of
 from imagecache_operator.cloud.transport import fetch
@@ -69,7 +70,7 @@ async def issue_token(
     token = _inner(_inner(response), "token")
     return Token(
         value=SecretStr(value),
-        issued_at=now,
+        issued_at=told_at(response, now),
         expires_at=parse_time(token.get("expires_at")),
         project_id=_text(_inner(token, "project").get("id")),
         account_id=_text(_inner(_inner(token, "user"), "domain").get("id")),
@@ -165,6 +166,16 @@ def _inner(source: httpx.Response | dict[str, Any], name: str | None = None) -> 
 
 def _text(value: object) -> str | None:
     return clip(value, 128) or None
+
+
+def told_at(response: httpx.Response, now: datetime) -> datetime:
+    """When an answer was given, by its own `Date`; `now` where it has none that can be read.
+
+    What ends is measured against it: with our clock minutes behind, it would be used past its end.
+    """
+    moment = read_http_date(response.headers.get("Date"))
+    # It has whole seconds, so up to one more may have passed.
+    return now if moment is None else moment + timedelta(seconds=1)
 
 
 def parse_time(value: object) -> datetime | None:

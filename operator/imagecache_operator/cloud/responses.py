@@ -11,13 +11,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
 
 from imagecache_operator.answers import Refusal
+from imagecache_operator.clock import read_http_date
 from imagecache_operator.cloud.signer import CLOCK_MAX, DATE_HEADER, read_date
 from imagecache_operator.observation import Cache, CacheStatus, Trouble, TroubleKind, parse_cloud_time
 from imagecache_operator.spec import CACHE_ID_PATTERN
@@ -104,16 +104,9 @@ def read_error(response: httpx.Response) -> CloudError:
 def _clock_ahead(response: httpx.Response) -> float | None:
     if response.status_code != 401:
         return None
-    signed, answered = read_date(response.request.headers.get(DATE_HEADER, "")), _http_date(response, "Date")
+    signed = read_date(response.request.headers.get(DATE_HEADER, ""))
+    answered = read_http_date(response.headers.get("Date"))
     return None if signed is None or answered is None else (signed - answered).total_seconds()
-
-
-def _http_date(response: httpx.Response, header: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(response.headers.get(header, ""))
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _code_and_message(body: Mapping[str, Any]) -> tuple[str, str]:
@@ -189,7 +182,7 @@ def retry_after(response: httpx.Response, now: datetime) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        moment = _http_date(response, "Retry-After")
+        moment = read_http_date(text)
         if moment is None:
             return None
         seconds = (moment - now).total_seconds()

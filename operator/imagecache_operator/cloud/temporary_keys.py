@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
 
@@ -26,7 +27,7 @@ from imagecache_operator.cloud.credentials_keys import (
     check_token,
 )
 from imagecache_operator.cloud.files import read_small_file, stamp_of, why_unreadable
-from imagecache_operator.cloud.iam import IamError, parse_time
+from imagecache_operator.cloud.iam import IamError, parse_time, told_at
 from imagecache_operator.cloud.renewal import Renewed
 from imagecache_operator.cloud.responses import clip, is_error, read_error, read_json
 from imagecache_operator.cloud.transport import fetch
@@ -78,7 +79,7 @@ def temporary_keys(
         http: see `transport.open_client`: no redirects, no proxies.
         source: where they come from.
         sts: base URL of STS, already found allowed; for the trust agency only.
-        clock: wall time tells how long a key still lives; monotonic time measures it.
+        clock: monotonic time measures how long a key still lives; wall time counts where its answer has no `Date`.
         request_timeout: seconds.
     """
     within = min(request_timeout, RENEWAL_TIMEOUT_MAX)
@@ -111,11 +112,11 @@ async def _of_pod(http: httpx.AsyncClient, pod: PodIdentity, clock: Clock, withi
         remedy="check in CCE that an agency is bound to the namespace and service account of the operator, and that "
         f"the token in {pod.token_file} is current",
     )
-    answer = await _ask(http, question, within)
+    answer, moment = await _ask(http, question, within, clock)
     found = _inner(answer, "credentials")
     name = f"pod-identity/{clip(answer.get('podIdentityAssociationId'), 128) or _subject(answer)}"
     names = ("accessKeyId", "secretAccessKey", "securityToken")
-    return TemporaryKey(_key_in(found, names, question), name, _life_in(found, clock))
+    return TemporaryKey(_key_in(found, names, question), name, _life_in(found, moment))
 
 
 async def _of_agency(
@@ -140,9 +141,10 @@ async def _of_agency(
         f"service account, that it allows {agency.duration} s, and that the token in {agency.token_file} is current "
         "and has the audience that the provider asks for",
     )
-    found = _inner(await _ask(http, question, within), "credentials")
+    answer, moment = await _ask(http, question, within, clock)
+    found = _inner(answer, "credentials")
     names = ("access_key_id", "secret_access_key", "security_token")
-    life = min(_life_in(found, clock), float(agency.duration))
+    life = min(_life_in(found, moment), float(agency.duration))
     return TemporaryKey(_key_in(found, names, question), agency.agency_urn, life)
 
 
@@ -161,8 +163,10 @@ def _read_token(source: PodIdentity | OidcAgency) -> str:
     raise IamError(Trouble(TroubleKind.CREDENTIALS_INVALID, message, unsent=True))
 
 
-async def _ask(http: httpx.AsyncClient, question: _Question, within: float) -> Mapping[str, Any]:
-    """The JSON object of a good answer; anything else becomes IamError."""
+async def _ask(
+    http: httpx.AsyncClient, question: _Question, within: float, clock: Clock
+) -> tuple[Mapping[str, Any], datetime]:
+    """The JSON object of a good answer, and when it was given; anything else becomes IamError."""
     whom = question.whom
     try:
         async with asyncio.timeout(within):
@@ -188,7 +192,7 @@ async def _ask(http: httpx.AsyncClient, question: _Question, within: float) -> M
     answer = read_json(response)
     if not isinstance(answer, dict) or is_error(answer):
         raise _unreadable(question)
-    return answer
+    return answer, told_at(response, clock.now())
 
 
 def _without(token: str, response: httpx.Response) -> httpx.Response:
@@ -212,9 +216,9 @@ def _key_in(found: Mapping[str, Any], names: tuple[str, str, str], question: _Qu
         raise _unreadable(question) from None
 
 
-def _life_in(found: Mapping[str, Any], clock: Clock) -> float:
+def _life_in(found: Mapping[str, Any], moment: datetime) -> float:
     end = parse_time(found.get("expiration"))
-    return LIFE_UNKNOWN if end is None else (end - clock.now()).total_seconds()
+    return LIFE_UNKNOWN if end is None else (end - moment).total_seconds()
 
 
 def _subject(answer: Mapping[str, Any]) -> str:

@@ -6,12 +6,12 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import httpx
 
+from imagecache_operator.clock import read_http_date
 from imagecache_operator.cloud.responses import clip
 from imagecache_operator.cloud.transport import fetch
 
@@ -48,7 +48,7 @@ async def reach(http: httpx.AsyncClient, url: str, within: float) -> Reached | U
         )
     except (httpx.HTTPError, OSError) as error:
         return _explained(error, host, port)
-    return Reached(response.status_code, _date(response.headers.get("Date")))
+    return Reached(response.status_code, read_http_date(response.headers.get("Date")))
 
 
 async def _connect(host: str, port: int, tls: ssl.SSLContext | None) -> None:
@@ -74,11 +74,3 @@ def _explained(error: Exception, host: str, port: int) -> Unreached:
             return Unreached(f"{host}:{port} refuses connections.", "Check host and port of the endpoint.")
         case _:
             return Unreached(f"{host}:{port} cannot be reached: {reason}.", "Check the endpoint, firewalls and routes.")
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
