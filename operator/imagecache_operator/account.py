@@ -16,7 +16,7 @@ from imagecache_operator.answers import CreateAnswer, DeleteAnswer, Lost, NotDon
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import NotThere
 from imagecache_operator.cloud.gate import SLOW_LANE, Operation
-from imagecache_operator.cloud.session import ACCOUNT_RETRY, Session
+from imagecache_operator.cloud.session import Session
 from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
 from imagecache_operator.looks import Change, Got, Looks
@@ -100,7 +100,6 @@ class Account:
         self._session: Session | None = None
         self._version: object = None
         self.generation = 0
-        self._opened = float("-inf")
         self._reopened = False
         self._outdated = False
         self._looks = Looks(clock)
@@ -285,7 +284,7 @@ class Account:
         if self._must_open():
             # Until the new credentials can be opened, no LIST goes out with the former ones.
             self._outdated = self._outdated or self._credentials_changed()
-            self._version, self._opened = self._sessions.version(), begun
+            self._version = self._sessions.version()
             opened = await self._sessions.open(self.placement)
             if isinstance(opened, Trouble):
                 self._failed(opened, begun)
@@ -313,11 +312,11 @@ class Account:
         return self._sessions.version() != self._version
 
     def _must_open(self) -> bool:
-        """No session, other credentials, or an account that could not be told for long."""
+        """No session, other credentials, or one that would know more."""
         session = self._session
         if session is None or self._outdated or self._credentials_changed():
             return True
-        return session.identity.account_id is None and self._clock.monotonic() - self._opened > ACCOUNT_RETRY
+        return self._clock.monotonic() >= session.reopen_at
 
     def _failed(self, trouble: Trouble, begun: float) -> None:
         former = self._looks.trouble

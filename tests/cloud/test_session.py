@@ -24,8 +24,8 @@ from tests.cloud.kit import (
 )
 
 from cce_simulator.testing import DEFAULT_KEY, RunningSimulator
+from imagecache_operator.cloud.account_ids import ACCOUNT_RETRY
 from imagecache_operator.cloud.gate import Operation
-from imagecache_operator.cloud.session import ACCOUNT_RETRY
 from imagecache_operator.identity import Identity, Location
 from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.placement import Placement
@@ -70,14 +70,14 @@ async def test_a_project_that_cannot_be_told(
     projects: list[tuple[str, str]],
     sentence: str,
 ) -> None:
-    """None or several of that name: no session, and the sentence says which setting helps."""
+    """None or several of that name: no session, and the sentence says what to look at, and which setting helps."""
     key = {"access_key": DEFAULT_KEY.access_key, "secret_key": DEFAULT_KEY.secret_key}
     known = [{"id": project_id, "name": name} for project_id, name in projects]
     account = {"domain_id": "d1", "domain_name": "one", "access_keys": [key], "projects": known}
     trouble = await no_session(sessions_of(http, start({"accounts": [account]}), Source(BY_KEY)), UNTOLD)
     assert trouble.kind is TroubleKind.REQUEST_REJECTED
     assert trouble.message.startswith(sentence)
-    assert "set spec.projectID, or IMAGECACHE_PROJECT_ID" in trouble.message
+    assert "check the region, or set spec.projectID, or IMAGECACHE_PROJECT_ID" in trouble.message
 
 
 LOOK_UPS = [
@@ -126,6 +126,36 @@ async def test_an_account_that_nobody_tells_is_asked_for_again_later(
     cloud.clock.advance(ACCOUNT_RETRY + 1)
     assert (await opened(sessions)).identity.account_id == ACCOUNT
     assert calls(cloud) == ["ListDomains", "GetCallerIdentity", "ListDomains"]
+
+
+@pytest.mark.parametrize("operation", ["ListDomains", "GetCallerIdentity"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "status", "status": 503}, id="503"),
+        pytest.param({"kind": "status", "status": 429}, id="429"),
+        pytest.param({"kind": "lost_answer"}, id="cut"),
+    ],
+)
+async def test_an_account_is_asked_for_again_soon_where_nobody_answered(
+    cloud: RunningSimulator, http: httpx.AsyncClient, operation: str, fault: dict[str, Any]
+) -> None:
+    """Whoever did not answer may know it: asked after half a minute, after pauses that double, and no more often."""
+    cloud.fault(operation=operation, **fault)
+    for other in ("ListDomains", "GetCallerIdentity"):
+        cloud.fault("status", operation=other, status=403)
+    sessions = sessions_of(http, cloud, Source(BY_KEY))
+    pauses = [30, 60, 120, 240, 480, 600, 600]
+    for number, pause in enumerate(pauses, start=1):
+        session = await opened(sessions)
+        assert (session.identity.account_id, session.reopen_at) == (None, cloud.clock.monotonic() + pause)
+        cloud.clock.advance(pause - 1)
+        assert (await opened(sessions)).reopen_at == session.reopen_at
+        assert calls(cloud).count(operation) == number
+        cloud.clock.advance(1)
+    cloud.control("DELETE", "faults")
+    session = await opened(sessions)
+    assert (session.identity.account_id, session.reopen_at) == (ACCOUNT, float("inf"))
 
 
 async def test_an_account_that_is_known_is_asked_for_once(cloud: RunningSimulator, http: httpx.AsyncClient) -> None:

@@ -16,6 +16,7 @@ from tests.runtime.virtual_time import LoopClock
 from imagecache_operator.account import SessionOpener
 from imagecache_operator.answers import Accepted, CreateAnswer, Created, DeleteAnswer, NotCreated, Refusal
 from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.account_ids import ACCOUNT_RETRY
 from imagecache_operator.cloud.client import CloudClient, NotThere
 from imagecache_operator.cloud.credentials import AccessKey, Credentials
 from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
@@ -171,7 +172,9 @@ class FakeSessions(SessionOpener):
         if self.trouble is not None:
             return self.trouble
         gate = KeyGate(self._clock, asyncio.Semaphore(IN_FLIGHT))
-        return Session(self.credentials, self.identity, self.client, gate)
+        known = self.identity.account_id is not None
+        reopen_at = float("inf") if known else self._clock.monotonic() + ACCOUNT_RETRY
+        return Session(self.credentials, self.identity, self.client, gate, reopen_at)
 
     def version(self) -> Credentials:
         """See `SessionOpener`."""

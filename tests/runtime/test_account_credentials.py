@@ -12,7 +12,7 @@ from tests.runtime.virtual_time import pass_time
 
 from imagecache_operator.account import CREDENTIALS_CHECK
 from imagecache_operator.answers import NotDone
-from imagecache_operator.cloud.session import ACCOUNT_RETRY
+from imagecache_operator.cloud.account_ids import ACCOUNT_RETRY
 from imagecache_operator.observation import Awaited, Look, Present, Trouble, TroubleKind, Unknown
 
 REFUSED = Trouble(TroubleKind.CREDENTIALS_INVALID, "401: who are you?")
@@ -114,7 +114,7 @@ async def test_writes_go_on_with_the_former_credentials_until_new_ones_are_open(
 
 
 async def test_an_account_that_could_not_be_told_is_asked_for_again(started: Started) -> None:
-    """Every ten minutes; until then identities compare by credential."""
+    """By a session that is opened when that is due; until then identities compare by credential."""
     started.sessions.identity = replace(US, account_id=None)
     await pass_time(ACCOUNT_RETRY - 1)
     assert len(started.sessions.opened) == 1

@@ -20,6 +20,7 @@ from imagecache_operator import cli
 WAITS = (
     "ABSENCE_COUNTS_AFTER",
     "ACCOUNT_RETRY",
+    "ACCOUNT_RETRY_FIRST",
     "CREDENTIALS_CHECK",
     "FAILED_PAUSES",
     "INTERVAL",

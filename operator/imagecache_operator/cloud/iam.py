@@ -93,8 +93,8 @@ async def find_project_id(
         raise IamError(
             Trouble(
                 TroubleKind.REQUEST_REJECTED,
-                f"IAM shows {number} named {region} to {who}: set spec.projectID, or IMAGECACHE_PROJECT_ID for the "
-                "operator.",
+                f"IAM shows {number} named {region} to {who}: check the region, or set spec.projectID, or "
+                "IMAGECACHE_PROJECT_ID for the operator.",
             )
         )
     return ids[0]
@@ -106,27 +106,38 @@ async def find_account_id(
     """The IAM domain id that an access key belongs to; None when neither IAM nor STS tells it.
 
     Raises:
-        IamError: the key is not accepted; another failure would only bring it nearer to its lock-out.
+        IamError: the key is not accepted, and another failure would only bring it nearer to its lock-out; or one of the
+            two that may know did not answer.
     """
-    try:
-        request = http.build_request("GET", f"{iam}/v3/auth/domains", headers=_HEADERS)
-        response = await _ask(http, request, auth, who=who, action="the account", within=within)
-        domains = _inner(response).get("domains")
-        if isinstance(domains, list) and len(domains) == 1 and isinstance(domains[0], dict):
-            return _text(domains[0].get("id"))
-    except IamError as error:
-        if error.trouble.kind is TroubleKind.CREDENTIALS_INVALID:
-            raise
-    if sts is None:
+    sources = [(f"{iam}/v3/auth/domains", _only_domain)]
+    if sts is not None:
+        sources.append((f"{sts}/v5/caller-identity", _account_of_caller))
+    unanswered: IamError | None = None
+    for url, read in sources:
+        try:
+            request = http.build_request("GET", url, headers=_HEADERS)
+            response = await _ask(http, request, auth, who=who, action="the account", within=within)
+        except IamError as error:
+            if error.trouble.kind is TroubleKind.CREDENTIALS_INVALID:
+                raise
+            unanswered = error if error.trouble.passing else unanswered
+        else:
+            if (found := read(_inner(response))) is not None:
+                return found
+    if unanswered is not None:
+        raise unanswered
+    return None
+
+
+def _only_domain(answer: dict[str, Any]) -> str | None:
+    domains = answer.get("domains")
+    if not isinstance(domains, list) or len(domains) != 1 or not isinstance(domains[0], dict):
         return None
-    try:
-        request = http.build_request("GET", f"{sts}/v5/caller-identity", headers=_HEADERS)
-        response = await _ask(http, request, auth, who=who, action="the account", within=within)
-    except IamError as error:
-        if error.trouble.kind is TroubleKind.CREDENTIALS_INVALID:
-            raise
-        return None
-    return _text(_inner(response).get("account_id"))
+    return _text(domains[0].get("id"))
+
+
+def _account_of_caller(answer: dict[str, Any]) -> str | None:
+    return _text(answer.get("account_id"))
 
 
 async def _ask(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from weakref import WeakValueDictionary
 import httpx
 
 from imagecache_operator.clock import Clock
+from imagecache_operator.cloud.account_ids import AccountId, AccountIds
 from imagecache_operator.cloud.auth import SignatureAuth, TemporaryKeyAuth, TokenAuth
 from imagecache_operator.cloud.client import CloudClient, Meter
 from imagecache_operator.cloud.credentials import (
@@ -27,39 +29,38 @@ from imagecache_operator.cloud.credentials import (
 from imagecache_operator.cloud.endpoints import EndpointNotAllowedError, Endpoints
 from imagecache_operator.cloud.gate import IN_FLIGHT, KeyGate, Operation
 from imagecache_operator.cloud.hosts import EndpointError
-from imagecache_operator.cloud.iam import IamError, Token, find_account_id, find_project_id, issue_token
+from imagecache_operator.cloud.iam import IamError, Token, find_project_id, issue_token
 from imagecache_operator.cloud.renewal import Renewed
 from imagecache_operator.cloud.temporary_keys import TemporaryKey, temporary_keys
 from imagecache_operator.identity import Identity, Location
 from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.placement import Defaults, Placement
 
-ACCOUNT_RETRY = 600.0
-"""Seconds after which an account that could not be told is asked for again."""
-
-ACCOUNT_LOOKUP_TIMEOUT = 3.0
-"""Seconds that the look-up of the account may take; identities compare by credential where it cannot be told."""
-
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One set of credentials at one location, ready to be used."""
+    """One set of credentials at one location, ready to be used.
+
+    `reopen_at` (monotonic seconds): the account could not be told, and another session may know it; infinity: it is
+    known.
+    """
 
     credentials: Credentials
     identity: Identity
     client: CloudClient
     gate: KeyGate
+    reopen_at: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """How requests are authenticated, the project, the account where it can be told, and whose credentials they are."""
+    """How requests are authenticated, the project, what is known of the account, and whose credentials they are."""
 
     auth: httpx.Auth
     project_id: str
-    account_id: str | None
+    account: AccountId
     credential: str
 
 
@@ -130,11 +131,9 @@ class Sessions:
         self._last: Credentials | None = None
         self._repairs = 0
         self._complaint = ""
-        self._asking = asyncio.Lock()
         # By where they come from and the STS that is asked: sessions of all projects share them.
         self._keys: dict[tuple[PodIdentity | OidcAgency, str], Renewed[TemporaryKey]] = {}
-        self._account_ids: dict[tuple[str, str], tuple[float, str | None]] = {}
-        self._look_up_refused: dict[str, float] = {}
+        self._account_ids = AccountIds(http, clock)
         # A region's project of a key never changes, so it is looked up once.
         self._project_ids: dict[tuple[str, str, str], str] = {}
 
@@ -216,7 +215,8 @@ class Sessions:
             meter=self._meter,
         )
         location = Location(endpoint=cce, region=placement.region, project_id=found.project_id)
-        return Session(credentials, Identity(location, found.account_id, found.credential), client, gate)
+        identity = Identity(location, found.account.id, found.credential)
+        return Session(credentials, identity, client, gate, reopen_at=found.account.again_at)
 
     def _keys_from(self, where: PodIdentity | OidcAgency, endpoints: Endpoints, region: str) -> Renewed[TemporaryKey]:
         sts = endpoints.sts(region) if isinstance(where, OidcAgency) else ""
@@ -253,8 +253,8 @@ class Sessions:
                 return answer
             project_id = self._project_ids[which] = answer
         sts = _sts(endpoints, placement.region)
-        account_id = await self._account_id(credential, unscoped, iam, sts, who=credentials.who)
-        return _Found(sign(project_id), project_id, account_id, credential)
+        account = await self._account_ids.of(credential, unscoped, iam, sts, who=credentials.who)
+        return _Found(sign(project_id), project_id, account, credential)
 
     async def _for_user(
         self, placement: Placement, user: UserPassword, gate: KeyGate, iam: str, credential: str
@@ -274,27 +274,7 @@ class Sessions:
                 f"The token from {iam} names no project: set spec.projectID or IMAGECACHE_PROJECT_ID.",
             )
         auth = TokenAuth(issue, self._clock, token=token, project_id=project_id)
-        return _Found(auth, project_id, token.account_id, credential)
-
-    async def _account_id(
-        self, credential: str, auth: httpx.Auth, iam: str, sts: str | None, *, who: str
-    ) -> str | None:
-        """Asked once per key and IAM endpoint; once more after a while when it could not be told."""
-        which = (credential, iam)
-        async with self._asking:
-            now = self._clock.monotonic()
-            asked, account_id = self._account_ids.get(which, (float("-inf"), None))
-            # A key that is refused at one endpoint is so at all, and each failure brings it nearer to its lock-out.
-            asked = max(asked, self._look_up_refused.get(credential, float("-inf")))
-            if account_id is None and now - asked > ACCOUNT_RETRY:
-                try:
-                    account_id = await find_account_id(
-                        self._http, iam, sts, auth, who=who, within=ACCOUNT_LOOKUP_TIMEOUT / 2
-                    )
-                except IamError:
-                    self._look_up_refused[credential] = now
-                self._account_ids[which] = (now, account_id)
-            return account_id
+        return _Found(auth, project_id, AccountId(token.account_id), credential)
 
     def _gate_of(self, credentials: Credentials) -> KeyGate:
         """The gate of these credentials; what was learnt of former ones is dropped, which ends their slow lane.
@@ -305,12 +285,10 @@ class Sessions:
             self._gate = credentials, self._gates.of(credentials)
             self._gate[1].forgive()
             self._keys.clear()
-            self._account_ids.clear()
+            self._account_ids.forget()
             self._project_ids.clear()
-            self._look_up_refused.clear()
         elif self._gate[1].repairs != self._repairs:
-            self._account_ids.clear()
-            self._look_up_refused.clear()
+            self._account_ids.forget()
         self._repairs = self._gate[1].repairs
         return self._gate[1]
 
