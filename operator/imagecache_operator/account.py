@@ -1,37 +1,26 @@
 """One account at one location: a single LIST answers for all objects in it, however many they are.
 
-When to look, with which credentials; what the looks say is decided in `looks`.
+With which credentials to look, and what is sent; when to look is decided in `pace`, what the looks say in `looks`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol, TypeVar, assert_never
+from typing import Protocol, TypeVar
 
 from imagecache_operator.answers import CreateAnswer, DeleteAnswer, Lost, NotDone
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.client import NotThere
-from imagecache_operator.cloud.gate import SLOW_LANE, Operation
+from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.cloud.session import Session
 from imagecache_operator.desired import Desired
 from imagecache_operator.identity import Identity
 from imagecache_operator.looks import Change, Got, Looks
 from imagecache_operator.observation import Awaited, Cache, Look, Observation, Trouble, TroubleKind, Unknown
+from imagecache_operator.pace import Intervals, Pace
 from imagecache_operator.placement import Placement
 from imagecache_operator.vitals import Pulse
-
-BACKOFF_FIRST = 1.0
-"""Seconds after a first failed LIST, doubling up to the idle interval, or to the slow lane where a person must act."""
-
-THROTTLE_PAUSE = 60.0
-"""Seconds after a 429 to a LIST that names no time (cce-api section 4.3)."""
-
-NUDGE_SPACING = 0.5
-"""Seconds between two LISTs out of turn, at least, however many objects wait for their first look."""
 
 CREDENTIALS_CHECK = 2.0
 """Seconds between two looks at the credentials: repaired ones take effect at once."""
@@ -60,15 +49,6 @@ class SessionOpener(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """Seconds between two LISTs: while something of ours is in motion, and otherwise; and for one request."""
-
-    active: float = 5.0
-    idle: float = 60.0
-    request: float = 30.0
-
-
 class Account:
     """Polls the location with LIST and answers what is known of a cache.
 
@@ -95,7 +75,6 @@ class Account:
         self.placement = placement
         self._sessions = sessions
         self._clock = clock
-        self._intervals = intervals
         self._on_look = on_look
         self._session: Session | None = None
         self._version: object = None
@@ -103,16 +82,8 @@ class Account:
         self._reopened = False
         self._outdated = False
         self._looks = Looks(clock)
+        self._pace = Pace(intervals, clock)
         self.pulse = Pulse(f"Looking at the cloud ({label})", REQUESTS_MAX * intervals.request, clock)
-        self._moving: set[object] = set()
-        self._wake = asyncio.Event()
-        self._list_begun = float("-inf")
-        self._list_ended = float("-inf")
-        self._poked_at = float("-inf")
-        self._nudged_at = float("-inf")
-        self._listing_since = float("-inf")
-        # The first idle interval is shortened, so that accounts that begin together do not look together for ever.
-        self._phase = random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
 
     # --- what is known
 
@@ -124,7 +95,7 @@ class Account:
     @property
     def list_begun(self) -> float:
         """When the newest LIST that has ended began; minus infinity before the first."""
-        return self._list_begun
+        return self._pace.list_begun
 
     @property
     def listed(self) -> float:
@@ -163,26 +134,17 @@ class Account:
 
     def set_moving(self, who: object, moving: bool) -> None:
         """Whether something of that object is in motion, so that LISTs come at the active interval."""
-        if moving and who not in self._moving:
-            self._moving.add(who)
-            self._wake.set()
-        elif not moving:
-            self._moving.discard(who)
+        self._pace.set_moving(who, moving)
 
     def poke(self) -> None:
         """LIST now, without waiting for an interval or a back-off (but not past the slow lane of a bad key)."""
-        self._poked_at = self._clock.monotonic()
-        self._wake.set()
+        self._pace.poke()
 
     def nudge(self, after: float) -> None:
         """LIST soon, out of turn, for an object that waits for one that begins after that; many together share one."""
-        if self._listing_since >= after or self._nudged_at > self._clock.monotonic():
-            return  # it is on its way, or planned
-        if self._looks.trouble is not None:
-            return  # a new object is no reason to ask a cloud again that wants to be left alone
-        self._nudged_at = max(self._clock.monotonic(), self._nudged_at + NUDGE_SPACING)
-        self._poked_at = self._nudged_at
-        self._wake.set()
+        # A new object is no reason to ask a cloud again that wants to be left alone.
+        if self._looks.trouble is None:
+            self._pace.nudge(after)
 
     def hurry(self) -> None:
         """A person asked to look at once: denied actions are tried again, too."""
@@ -217,7 +179,7 @@ class Account:
         )
         if isinstance(answer, Trouble):
             failures = self._looks.failed_gets(cache_id) + 1
-            retry_at = self._clock.monotonic() + self._backoff(answer, failures)
+            retry_at = self._clock.monotonic() + self._pace.backoff(answer, failures)
             got = Got(begun, session.identity, answer, failures, retry_at)
         else:
             got = Got(begun, session.identity, None if isinstance(answer, NotThere) else answer)
@@ -295,13 +257,10 @@ class Account:
             begun = self._clock.monotonic()
         assert self._session is not None
         session = self._session
-        self._listing_since = begun
-        try:
-            answer = await session.gate.run(
-                Operation.LIST, "", session.client.list, lambda a: a if isinstance(a, Trouble) else None
-            )
-        finally:
-            self._listing_since = float("-inf")
+        self._pace.begun(begun)
+        answer = await session.gate.run(
+            Operation.LIST, "", session.client.list, lambda a: a if isinstance(a, Trouble) else None
+        )
         if isinstance(answer, Trouble):
             self._failed(answer, begun)
         else:
@@ -325,68 +284,27 @@ class Account:
             about = {"account": self.label, "reason": trouble.kind.value, "detail": detail}
             logger.warning("Looking at the cloud fails", extra=about)
         change = self._looks.failed(trouble, begun)
-        self._ended(begun)
+        self._pace.ended(begun, good=False)
         self._on_look(self, change)
 
     def _listed(self, caches: tuple[Cache, ...], begun: float, identity: Identity) -> None:
-        if self._looks.listed_at > float("-inf"):
-            self._phase = 1.0
         if self._looks.trouble is not None:
             logger.info("Looking at the cloud works again", extra={"account": self.label})
         change = self._looks.listed(caches, begun, identity, fresh=self._reopened)
         self._reopened = False
-        self._ended(begun)
+        self._pace.ended(begun, good=True)
         self._on_look(self, change)
-
-    def _ended(self, begun: float) -> None:
-        self._list_begun = begun
-        self._list_ended = self._clock.monotonic()
-
-    def _due(self) -> float:
-        """When the next LIST should begin."""
-        if self._poked_at > self._list_begun:
-            return self._poked_at
-        interval = self._intervals.active if self._moving else self._intervals.idle * self._phase
-        if (failed := self._looks.trouble) is not None:
-            return self._list_ended + self._backoff(failed.trouble, failed.failures)
-        return self._list_begun + interval
-
-    def _backoff(self, trouble: Trouble, failures: int) -> float:
-        """Seconds before a look that brought trouble is repeated; `failures`: so many in a row did."""
-        if trouble.unsent and trouble.retry_after is not None:
-            return max(trouble.retry_after, BACKOFF_FIRST)
-        match trouble.kind:
-            case TroubleKind.THROTTLED:
-                asked = trouble.retry_after
-                # Zero, or a date that has passed on our clock, must not become a LIST without any pause.
-                return THROTTLE_PAUSE if asked is None else max(asked, BACKOFF_FIRST)
-            case TroubleKind.CREDENTIALS_INVALID | TroubleKind.ACCESS_DENIED:
-                return SLOW_LANE
-            case TroubleKind.NOT_ALLOWED | TroubleKind.ENDPOINT_INVALID | TroubleKind.REQUEST_REJECTED:
-                limit = SLOW_LANE
-            case TroubleKind.NAME_LINGERS | TroubleKind.NAME_TAKEN:  # of a POST, never of a look
-                limit = SLOW_LANE
-            case TroubleKind.CLOUD_UNAVAILABLE:
-                limit = min(self._intervals.idle, 6 * self._intervals.active) if self._moving else self._intervals.idle
-            case _:
-                assert_never(trouble.kind)
-        return min(BACKOFF_FIRST * 2.0 ** min(failures - 1, 20), limit)
 
     async def _pause(self) -> None:
         """Until the next LIST is due; credentials that change meanwhile end the pause."""
         while True:
             self.pulse.beat()
-            self._wake.clear()
             session = None if self._outdated else self._session
             slow = session.gate.opens_in(Operation.LIST) if session is not None else 0.0
-            remaining = max(self._due() - self._clock.monotonic(), slow)
+            remaining = max(self._pace.due(self._looks.trouble) - self._clock.monotonic(), slow)
             if remaining <= 0 or self._credentials_changed():
                 return
-            try:
-                async with asyncio.timeout(min(remaining, CREDENTIALS_CHECK)):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._pace.wait(min(remaining, CREDENTIALS_CHECK))
 
 
 def _trouble_of(answer: object) -> Trouble | None:

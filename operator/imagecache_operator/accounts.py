@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from imagecache_operator.account import Account, Intervals, SessionOpener
+from imagecache_operator.account import Account, SessionOpener
 from imagecache_operator.clock import Clock
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.identity import Location, location_of
@@ -15,6 +15,7 @@ from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.limiter import WriteLimiter
 from imagecache_operator.looks import Change
 from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.pace import Intervals
 from imagecache_operator.placement import Defaults, Placement, place
 from imagecache_operator.quota import Quota
 from imagecache_operator.status import SeenBy

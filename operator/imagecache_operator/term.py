@@ -15,7 +15,7 @@ from functools import partial
 import httpx
 from kubernetes.aio.client import Configuration
 
-from imagecache_operator.account import CREDENTIALS_CHECK, Intervals
+from imagecache_operator.account import CREDENTIALS_CHECK
 from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts, Tenant
 from imagecache_operator.clock import Clock
 from imagecache_operator.cloud.credentials import CredentialsSource
@@ -28,6 +28,7 @@ from imagecache_operator.kubernetes_client import KubernetesClient
 from imagecache_operator.kubernetes_config import Login
 from imagecache_operator.ledger import Ledger
 from imagecache_operator.metrics import Metrics
+from imagecache_operator.pace import Intervals
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 from imagecache_operator.relist import Relister

@@ -9,10 +9,11 @@ from tests.decision.builders import ID, PROJECT, US
 from tests.runtime.fakes import LIST, FakeSessions, credentials
 from tests.runtime.virtual_time import LoopClock
 
-from imagecache_operator.account import Account, Intervals
+from imagecache_operator.account import Account
 from imagecache_operator.identity import Identity
 from imagecache_operator.looks import Change
 from imagecache_operator.observation import Observation, Trouble, TroubleKind
+from imagecache_operator.pace import Intervals
 from imagecache_operator.placement import Placement
 
 ACTIVE, IDLE = 5.0, 60.0

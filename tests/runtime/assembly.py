@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tests.decision.builders import HERE, PROJECT
 
-from imagecache_operator.account import Intervals, SessionOpener
+from imagecache_operator.account import SessionOpener
 from imagecache_operator.accounts import Accounts, Tenant
 from imagecache_operator.clock import Clock
 from imagecache_operator.crd_state import CrdReader
@@ -17,6 +17,7 @@ from imagecache_operator.imagecache import Key
 from imagecache_operator.kubernetes_client import KubernetesClient
 from imagecache_operator.ledger import Ledger
 from imagecache_operator.metrics import Metrics
+from imagecache_operator.pace import Intervals
 from imagecache_operator.placement import Defaults
 from imagecache_operator.reconciler import Reconciler
 

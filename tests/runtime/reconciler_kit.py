@@ -136,7 +136,7 @@ class Kit:
 
     def moving(self) -> bool:
         """Whether any account thinks that something is in motion."""
-        return any(account._moving for account in self.accounts)
+        return any(account._pace.in_motion for account in self.accounts)
 
     def passes(self, result: str) -> float:
         """How many passes ended so."""

@@ -9,10 +9,10 @@ from tests.runtime.account_kit import FORBIDDEN, OUTAGE, Started
 from tests.runtime.fakes import CREATE, DELETE, LIST
 from tests.runtime.virtual_time import pass_time, settle
 
-from imagecache_operator.account import NUDGE_SPACING
 from imagecache_operator.answers import Created, Lost, NotDone
 from imagecache_operator.desired import Desired
 from imagecache_operator.observation import TroubleKind
+from imagecache_operator.pace import NUDGE_SPACING
 
 WEB = Desired("web", ("nginx",), 20, 0, "c-1", ())
 

@@ -11,6 +11,7 @@ from tests.runtime.fakes import GET, LIST
 from tests.runtime.virtual_time import LoopClock, pass_time
 
 from imagecache_operator.observation import Present, Trouble, TroubleKind, Unknown
+from imagecache_operator.pace import Intervals, Pace
 
 REFUSED = Trouble(TroubleKind.CREDENTIALS_INVALID, "401: who are you?")
 SLOW = 300.0
@@ -27,10 +28,16 @@ async def test_the_first_list_is_at_once_the_next_at_the_idle_interval(started: 
 
 
 async def test_accounts_do_not_look_all_at_one_time(clock: LoopClock) -> None:
-    """Each has a phase of its own."""
-    phases = {round(Started(clock).account._phase, 9) for _ in range(10)}
-    assert len(phases) > 1
-    assert all(0.5 <= phase <= 1.0 for phase in phases)
+    """The first idle interval of each has a length of its own."""
+
+    def first_interval() -> float:
+        pace, begun = Pace(Intervals(ACTIVE, IDLE), clock), clock.monotonic()
+        pace.ended(begun, good=True)
+        return pace.due(None) - begun
+
+    lengths = {round(first_interval(), 9) for _ in range(10)}
+    assert len(lengths) > 1
+    assert all(0.5 * IDLE <= length <= IDLE for length in lengths)
 
 
 async def test_lists_come_at_the_active_interval_while_something_moves(started: Started) -> None:

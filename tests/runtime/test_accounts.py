@@ -12,11 +12,12 @@ from tests.decision.builders import ELSEWHERE, HERE, ID, PROJECT, US, resource
 from tests.runtime.fakes import LIST, FakeSessions
 from tests.runtime.virtual_time import LoopClock, pass_time, settle
 
-from imagecache_operator.account import Account, Intervals
+from imagecache_operator.account import Account
 from imagecache_operator.accounts import OWN_CREDENTIALS, Accounts
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.looks import Change
+from imagecache_operator.pace import Intervals
 from imagecache_operator.placement import Defaults, Placement
 
 REGION = HERE.region

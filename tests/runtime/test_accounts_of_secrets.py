@@ -10,12 +10,13 @@ from tests.decision.builders import HERE, ID, PROJECT, resource
 from tests.runtime.fakes import FakeSessions
 from tests.runtime.virtual_time import LoopClock
 
-from imagecache_operator.account import Account, Intervals
+from imagecache_operator.account import Account
 from imagecache_operator.accounts import NOT_SERVED, Accounts, Tenant
 from imagecache_operator.conditions import Reason, Verdict
 from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.observation import TroubleKind
+from imagecache_operator.pace import Intervals
 from imagecache_operator.placement import Defaults
 
 

@@ -15,13 +15,14 @@ from tests.decision.builders import HERE, ID, PROJECT, condition, ready_status, 
 from tests.runtime.fakes import FakeSessions
 from tests.runtime.virtual_time import EPOCH, LoopClock, pass_time, settle
 
-from imagecache_operator.account import Account, Intervals
+from imagecache_operator.account import Account
 from imagecache_operator.accounts import Accounts
 from imagecache_operator.cloud.gate import Operation
 from imagecache_operator.decision import Outcome
 from imagecache_operator.imagecache import Key
 from imagecache_operator.metrics import REQUESTS_KEPT, RESULTS, Metrics
 from imagecache_operator.observation import Trouble, TroubleKind
+from imagecache_operator.pace import Intervals
 from imagecache_operator.placement import Defaults
 from imagecache_operator.store import Store
 from imagecache_operator.workqueue import WorkQueue
