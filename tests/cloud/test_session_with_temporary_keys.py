@@ -22,6 +22,7 @@ from tests.cloud.podkit import GOOD, NAME, OIDC, OPERATION, POD, URN, issued, re
 
 from cce_simulator.testing import RunningSimulator
 from imagecache_operator.answers import Accepted, NotDone
+from imagecache_operator.cloud.account_ids import ACCOUNT_RETRY_FIRST
 from imagecache_operator.cloud.client import NotThere, TokenEnded
 from imagecache_operator.cloud.credentials import Credentials
 from imagecache_operator.cloud.gate import Operation
@@ -63,6 +64,21 @@ async def test_who_it_is(http: httpx.AsyncClient, cloud: RunningSimulator, token
     assert calls(cloud) == [OPERATION[way], "ListProjects", "ListDomains", "ListImageCaches"]
     assert (await opened(sessions, UNTOLD)).identity == identity
     assert len(calls(cloud)) == 4
+
+
+@BOTH
+async def test_a_look_up_of_the_account_without_keys(
+    http: httpx.AsyncClient, cloud: RunningSimulator, token_file: Path, way: str
+) -> None:
+    """The key was refused and no fresh one was there: nobody refused that one, so the account is asked for soon."""
+    cloud.fault("unauthorized", operation="ListDomains", times=1)
+    cloud.fault("status", status=403, operation=OPERATION[way], skip=1, times=1)
+    sessions = sessions_by(way, http, cloud, token_file)
+    session = await opened(sessions)
+    assert session.identity.account_id is None
+    assert session.reopen_at == cloud.clock.monotonic() + ACCOUNT_RETRY_FIRST
+    cloud.clock.advance(ACCOUNT_RETRY_FIRST)
+    assert (await opened(sessions)).identity.account_id == ACCOUNT
 
 
 @BOTH
