@@ -77,6 +77,7 @@ def test_names_that_are_taken_get_a_part_of_the_id() -> None:
     assert names_for([cache()], {"nginx"}) == [f"nginx-{ID[:8]}"]
     assert names_for([cache("a_b"), cache("a.b", OTHER_ID)], ()) == [f"a-b-{ID[:8]}", f"a-b-{OTHER_ID[:8]}"]
     assert names_for([cache()], {"nginx", f"nginx-{ID[:8]}"}) == [f"nginx-{ID}"]
+    assert names_for([cache("a_b"), cache("a.b", like := f"{ID[:-1]}0")], ()) == [f"a-b-{ID}", f"a-b-{like}"]
 
 
 @given(st.text(max_size=200))

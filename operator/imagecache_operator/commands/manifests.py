@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -77,17 +78,15 @@ def names_for(caches: Sequence[Cache], taken: Collection[str]) -> list[str]:
 
     They do not depend on the order, so that the same caches get the same names again.
     """
-    wanted = [object_name(cache.name) for cache in caches]
-    count = Counter(wanted)
-    return [
-        name if count[name] == 1 and name not in taken else _longer(name, cache.id, {*taken, *wanted})
-        for name, cache in zip(wanted, caches, strict=True)
-    ]
+    forms = [_forms(cache) for cache in caches]
+    claims = Counter(chain.from_iterable(forms))
+    return [next((it for it in each if claims[it] == 1 and it not in taken), each[-1]) for each in forms]
 
 
-def _longer(name: str, cache_id: str, taken: Collection[str]) -> str:
-    short = f"{name}-{object_name(cache_id[:8])}"
-    return short if short not in taken else f"{name}-{object_name(cache_id)}"
+def _forms(cache: Cache) -> tuple[str, str, str]:
+    """What the object may be called, the best name first; the last one is nobody else's."""
+    name = object_name(cache.name)
+    return name, f"{name}-{object_name(cache.id[:8])}", f"{name}-{object_name(cache.id)}"
 
 
 def object_name(text: str) -> str:
