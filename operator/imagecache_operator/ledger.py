@@ -9,8 +9,8 @@ import asyncio
 import json
 import logging
 from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from imagecache_operator.clock import Clock
 from imagecache_operator.imagecache import ImageCache
@@ -59,30 +59,44 @@ class Ledger:
         self._namespace = namespace
         self._clock = clock
         self._waiting: deque[Entry] = deque(maxlen=ENTRIES_MAX)
+        self._withdrawn: set[Entry] = set()
         self._ready = asyncio.Event()
         self._complaint = ""
 
-    def note(self, resource: ImageCache, why: str, cache_id: str | None) -> None:
+    def note(self, resource: ImageCache, why: str, cache_id: str | None) -> Entry:
         """Have it written that the object's cache stays; returns at once."""
         seen_by = resource.status.seen_by
-        self._waiting.append(
-            Entry(
-                id=cache_id,
-                name=resource.status.name or resource.cloud_name,
-                endpoint=seen_by.endpoint if seen_by is not None else None,
-                region=seen_by.region if seen_by is not None else resource.spec.region,
-                project=seen_by.project_id if seen_by is not None else resource.spec.project_id,
-                object=str(resource.key),
-                time=format_time(self._clock.now().replace(microsecond=0)),
-                why=why[:WHY_MAX],
-            )
+        entry = Entry(
+            id=cache_id,
+            name=resource.status.name or resource.cloud_name,
+            endpoint=seen_by.endpoint if seen_by is not None else None,
+            region=seen_by.region if seen_by is not None else resource.spec.region,
+            project=seen_by.project_id if seen_by is not None else resource.spec.project_id,
+            object=str(resource.key),
+            time=format_time(self._clock.now().replace(microsecond=0)),
+            why=why[:WHY_MAX],
         )
+        self._waiting.append(entry)
+        self._ready.set()
+        return entry
+
+    def withdraw(self, entry: Entry) -> None:
+        """Have it taken out again, because it did not come true; returns at once."""
+        if entry in self._waiting:
+            self._waiting.remove(entry)
+        # Also then: a write that failed may have been carried out.
+        self._withdrawn.add(entry)
         self._ready.set()
 
     @property
     def waiting(self) -> int:
         """How many entries are not written yet."""
         return len(self._waiting)
+
+    @property
+    def withdrawn(self) -> int:
+        """How many entries are not taken out yet."""
+        return len(self._withdrawn)
 
     @property
     def complaint(self) -> str:
@@ -98,7 +112,7 @@ class Ledger:
 
     async def flush(self, seconds: float) -> None:
         """Write what waits, for as long as that."""
-        if self._waiting:
+        if self._waiting or self._withdrawn:
             try:
                 async with asyncio.timeout(seconds):
                     await self._write()
@@ -107,10 +121,10 @@ class Ledger:
 
     async def _write(self) -> bool:
         """Write all that waits, at once; whether it is written."""
-        entries = list(self._waiting)
-        if self._namespace is not None and entries:
+        entries, withdrawn = list(self._waiting), frozenset(self._withdrawn)
+        if self._namespace is not None and (entries or withdrawn):
             try:
-                await self._append(self._namespace, entries)
+                await self._change(self._namespace, entries, withdrawn)
             except ConflictError:
                 return False
             except KubernetesError as error:
@@ -122,18 +136,22 @@ class Ledger:
         for entry in entries:
             if self._waiting and self._waiting[0] is entry:
                 self._waiting.popleft()
-        if not self._waiting:
+        self._withdrawn -= withdrawn
+        if not self._waiting and not self._withdrawn:
             self._ready.clear()
         return True
 
-    async def _append(self, namespace: str, entries: list[Entry]) -> None:
+    async def _change(self, namespace: str, entries: Sequence[Entry], withdrawn: Collection[Entry]) -> None:
         found = await self._kubernetes.get_config_map(namespace, CONFIG_MAP)
-        kept = str((found.get("data") or {}).get(KEY, "")).splitlines()
-        lines = (kept + [json.dumps(_told(entry)) for entry in entries])[-ENTRIES_MAX:]
+        new = [_line(entry) for entry in entries]
+        # Those that are new might be there, too, from a write whose answer was lost.
+        replaced = {*new, *map(_line, withdrawn)}
+        kept = [line for line in str((found.get("data") or {}).get(KEY, "")).splitlines() if line not in replaced]
+        lines = (kept + new)[-ENTRIES_MAX:]
         version = (found.get("metadata") or {}).get("resourceVersion")
         patch = {"metadata": {"resourceVersion": version}, "data": {KEY: "".join(f"{line}\n" for line in lines)}}
         await self._kubernetes.patch_config_map(namespace, CONFIG_MAP, patch)
 
 
-def _told(entry: Entry) -> dict[str, Any]:
-    return {name: value for name, value in asdict(entry).items() if value is not None}
+def _line(entry: Entry) -> str:
+    return json.dumps({name: value for name, value in asdict(entry).items() if value is not None})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -84,6 +84,40 @@ async def test_nothing_is_lost_or_written_twice(ledger: Kit, verb: str, error: E
     assert ledger.lines() == []
     await pass_time(10)
     assert [line["object"] for line in ledger.lines()] == ["team-a/first", "team-a/second"]
+
+
+async def test_an_entry_that_did_not_come_true_is_taken_out(ledger: Kit) -> None:
+    """Be it written already or not yet, and after an outage; the others stay."""
+    notes = [ledger.ledger.note(resource(name=name), "why", ID) for name in ("first", "second")]
+    await settle()
+    ledger.kubernetes.fail("patch_config_map", unreachable())
+    ledger.ledger.withdraw(notes[0])
+    ledger.ledger.withdraw(ledger.ledger.note(resource(name="third"), "why", ID))
+    await settle()
+    assert (ledger.ledger.waiting, ledger.ledger.withdrawn) == (0, 2)
+    await pass_time(10)
+    assert [line["object"] for line in ledger.lines()] == ["team-a/second"]
+    assert ledger.ledger.withdrawn == 0
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+async def test_a_write_whose_answer_was_lost(ledger: Kit, taken_back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was carried out all the same is not there twice, and can be taken out."""
+    patch_config_map = ledger.kubernetes.patch_config_map
+
+    async def lost(namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+        await patch_config_map(namespace, name, patch)
+        raise unreachable()
+
+    monkeypatch.setattr(ledger.kubernetes, "patch_config_map", lost)
+    entry = ledger.ledger.note(resource(), "why", ID)
+    await settle()
+    assert len(ledger.lines()) == ledger.ledger.waiting == 1
+    monkeypatch.undo()
+    if taken_back:
+        ledger.ledger.withdraw(entry)
+    await pass_time(10)
+    assert len(ledger.lines()) == (0 if taken_back else 1)
 
 
 async def test_without_a_namespace_nothing_is_written(clock: LoopClock) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +12,16 @@ from pydantic import ValidationError
 from imagecache_operator.clock import SystemClock
 from imagecache_operator.commands.access import no_objects, open_kubernetes
 from imagecache_operator.commands.arguments import CommandError, UsageError
+from imagecache_operator.commands.output import complain, say
 from imagecache_operator.commands.standstill import scale_down, stands_still
 from imagecache_operator.imagecache import ImageCache, Key
 from imagecache_operator.kubernetes_client import ConflictError, KubernetesClient, KubernetesError, NotFoundError
 from imagecache_operator.kubernetes_config import KubernetesConfigError
-from imagecache_operator.ledger import CONFIG_MAP, Ledger
+from imagecache_operator.ledger import CONFIG_MAP, Entry, Ledger
 from imagecache_operator.names import FINALIZER
 from imagecache_operator.patches import finalizer_removed
 from imagecache_operator.settings import Settings
+from imagecache_operator.settings_values import read_object_name, read_own_namespace
 
 ATTEMPTS = 5
 """How often an object or the ledger is tried again after a conflict, which means that somebody was quicker."""
@@ -76,10 +77,11 @@ class Order:
 
 
 def _key(text: str) -> Key:
-    namespace, slash, name = text.partition("/")
-    if not namespace or not slash or not name or "/" in name:
-        raise UsageError(f"{text} does not name an object: write NAMESPACE/NAME.")
-    return Key(namespace, name)
+    namespace, _, name = text.partition("/")
+    try:
+        return Key(read_own_namespace(namespace), read_object_name(name))
+    except ValueError:
+        raise UsageError(f"{text} does not name an object: write NAMESPACE/NAME.") from None
 
 
 async def release(settings: Settings, order: Order) -> int:
@@ -109,7 +111,7 @@ async def release(settings: Settings, order: Order) -> int:
 async def _check(kubernetes: KubernetesClient, settings: Settings, order: Order) -> int:
     held = [key for key, body in await _bodies(kubernetes, settings, order) if _held(body)]
     for key in held:
-        _say(f"{key}: carries our finalizer")
+        say(f"{key}: carries our finalizer\n")
     return 1 if held else 0
 
 
@@ -149,6 +151,15 @@ def _held(body: Mapping[str, Any]) -> bool:
     return FINALIZER in (body["metadata"].get("finalizers") or ())
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An object whose finalizer was to be taken off, and what was recorded; not `answered`: perhaps it was not."""
+
+    resource: ImageCache
+    entry: Entry | None
+    answered: bool
+
+
 class Releaser:
     """Takes objects one by one; one that fails does not stop the others.
 
@@ -171,7 +182,8 @@ class Releaser:
         self._ledger = ledger
         self._ledger_namespace = ledger_namespace
         self._look_again_after = look_again_after
-        self._released: list[ImageCache] = []
+        self._asked: list[_Asked] = []
+        self._recorded: list[Entry] = []
         self._failed = 0
 
     async def run(self, keys: Sequence[Key]) -> int:
@@ -180,75 +192,100 @@ class Releaser:
             try:
                 await self._release(key)
             except NotFoundError:
-                _say(f"{key}: is gone already")
+                say(f"{key}: is not there\n")
             except KubernetesError as error:
                 self._fail(key, f"could not be released: {error}")
             except ValidationError:
                 self._fail(key, "could not be read: use the version of the definition in the cluster")
         await self._look_again()
         if not keys:
-            _say("No object carries our finalizer.")
-        if any(map(may_stay, self._released)):
-            recorded = await self._tell_ledger()
-            return 1 if self._failed or not recorded else 0
-        return 1 if self._failed else 0
+            say("No object carries our finalizer.\n")
+        told = await self._tell_ledger()
+        return 0 if told and not self._failed else 1
 
     async def _release(self, key: Key) -> None:
         for attempt in range(ATTEMPTS):
             resource = ImageCache.parse(await self._kubernetes.get_object(key))
             if not resource.has_finalizer:
-                _say(f"{key}: does not carry our finalizer")
+                say(f"{key}: does not carry our finalizer\n")
                 return
+            entry = await self._record(resource)
             try:
                 left = await self._kubernetes.patch_object(key, finalizer_removed(resource))
-            except ConflictError:
-                if attempt == ATTEMPTS - 1:
+            except KubernetesError as error:
+                if error.status is None or not 400 <= error.status < 500:
+                    self._asked.append(_Asked(resource, entry, answered=False))
                     raise
-                continue
+                self._take_back(entry)
+                if isinstance(error, ConflictError) and attempt < ATTEMPTS - 1:
+                    continue
+                raise
             if _held(left):
+                self._take_back(entry)
                 self._fail(key, PUT_BACK_BY_POLICY)
                 return
-            _say(f"{key}: released; {what_stays(resource)}")
-            self._released.append(resource)
-            if may_stay(resource):
-                self._ledger.note(resource, WHY, resource.cache_id)
-                # At once: whoever ends this command half-way shall find what it has done.
-                await self._ledger.flush(LEDGER_SECONDS)
+            say(f"{key}: released; {what_stays(resource)}\n")
+            self._asked.append(_Asked(resource, entry, answered=True))
             return
 
+    async def _record(self, resource: ImageCache) -> Entry | None:
+        """Write down that its cache stays. First, so that whoever ends this command half-way loses nothing by it."""
+        if not may_stay(resource):
+            return None
+        entry = self._ledger.note(resource, WHY, resource.cache_id)
+        self._recorded.append(entry)
+        await self._ledger.flush(LEDGER_SECONDS)
+        return entry
+
+    def _take_back(self, entry: Entry | None) -> None:
+        """It carries our finalizer still, or again: no cache was left by this command."""
+        if entry is not None:
+            self._recorded.remove(entry)
+            self._ledger.withdraw(entry)
+
     async def _look_again(self) -> None:
-        """Whether an operator that nobody knew of has put the finalizer back."""
-        if self._released:
+        """Whether an operator that nobody knew of has put the finalizer back, and what became of lost answers."""
+        if self._asked:
             await asyncio.sleep(self._look_again_after)
-        for resource in self._released:
+        for asked in self._asked:
+            key = asked.resource.key
             try:
-                body = await self._kubernetes.get_object(resource.key)
+                body = await self._kubernetes.get_object(key)
+                held = _held(body) and body["metadata"]["uid"] == asked.resource.uid
             except NotFoundError:
-                continue
+                held = False
             except KubernetesError as error:
-                self._fail(resource.key, f"was released, and could not be looked at afterwards: {error}")
+                if asked.answered:
+                    self._fail(key, f"was released, and could not be looked at afterwards: {error}")
                 continue
-            if _held(body) and body["metadata"]["uid"] == resource.uid:
-                self._fail(resource.key, PUT_BACK_BY_OPERATOR)
+            if held:
+                self._take_back(asked.entry)
+            if held and asked.answered:
+                self._fail(key, PUT_BACK_BY_OPERATOR)
+            elif not held and not asked.answered:
+                say(f"{key}: released all the same; {what_stays(asked.resource)}\n")
 
     async def _tell_ledger(self) -> bool:
-        """Whether all that stays is recorded."""
+        """Whether what stays is recorded, and nothing else."""
         where = f"{self._ledger_namespace}/{CONFIG_MAP}"
         for _ in range(ATTEMPTS):
-            if self._ledger.waiting:
+            if self._ledger.waiting or self._ledger.withdrawn:
                 await self._ledger.flush(LEDGER_SECONDS)
-        if self._ledger_namespace is None:
-            _warn("What stays was not recorded: name the operator's namespace with --ledger-namespace.")
-        elif self._ledger.waiting:
-            _warn(f"{self._ledger.waiting} of the caches that stay were not recorded in the ConfigMap {where}.")
+        if self._ledger.waiting:
+            complain(f"{self._ledger.waiting} of the caches that stay were not recorded in the ConfigMap {where}.")
+        elif self._ledger.withdrawn:
+            complain(f"The ConfigMap {where} could not be corrected: it may name objects that were not released.")
+        elif self._recorded and self._ledger_namespace is None:
+            complain("What stays was not recorded: name the operator's namespace with --ledger-namespace.")
         else:
-            _say(f"Recorded in the ConfigMap {where}.")
+            if self._recorded:
+                say(f"Recorded in the ConfigMap {where}.\n")
             return True
         return False
 
     def _fail(self, key: Key, sentence: str) -> None:
         self._failed += 1
-        _warn(f"{key}: {sentence}.")
+        complain(f"{key}: {sentence}.")
 
 
 def may_stay(resource: ImageCache) -> bool:
@@ -268,12 +305,3 @@ def what_stays(resource: ImageCache) -> str:
     if may_stay(resource):
         return f"may be there, or come yet: a cache named {name}{inside}"
     return "no cache of it is known"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _warn(line: str) -> None:
-    sys.stderr.write(f"imagecache-operator: {line}\n")
