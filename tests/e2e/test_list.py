@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -86,11 +87,7 @@ def test_the_account_of_a_secret_is_listed_with_its_credentials(world: Surroundi
     world.cluster.kubectl("create", "-f", "-", stdin=yaml.safe_dump(secret))
     cache_id = world.cloud.add_cache("web")
     admin = world.cluster.plane.kubeconfig
-    none: dict[str, Any] = {
-        "HUAWEICLOUD_SDK_AK": "",
-        "HUAWEICLOUD_SDK_SK": "",
-        "IMAGECACHE_NAMESPACED_CREDENTIALS": "true",
-    }
+    none: dict[str, Any] = {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}
     which = ("list", "--namespace", world.namespace, "--secret")
     listed = run(world, *which, "cloud", kubeconfig=admin, **none)
     assert listed.status == 0
@@ -120,6 +117,9 @@ def test_a_cloud_that_refuses_is_asked_once(world: Surroundings) -> None:
         (("--secret", "cloud"), "--namespace"),
         (("--namespace", "team"), "--manifests"),
         (("--manifests", "--output", "json"), "YAML"),
+        (("--deletion-policy", "Delete"), "--manifests"),
+        (("--manifests",), "IMAGECACHE_NAMESPACES"),
+        (("--manifests", "--namespace", "Team_A"), "the name of a namespace"),
     ],
 )
 def test_a_command_line_that_contradicts_itself_is_the_status_2(
@@ -132,13 +132,26 @@ def test_a_command_line_that_contradicts_itself_is_the_status_2(
     assert not world.cloud.calls()
 
 
+def test_a_cloud_that_is_not_reached_is_explained(world: Surroundings) -> None:
+    """In a sentence that says at which step the way ends, and what to look at, as doctor does."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        done = run(world, "list", IMAGECACHE_CCE_ENDPOINT=f"http://127.0.0.1:{port}")
+    assert (done.status, done.out) == (1, "")
+    [sentence] = done.err.splitlines()
+    assert sentence == (
+        f"imagecache-operator: 127.0.0.1:{port} refuses connections. Check host and port of the endpoint."
+    )
+
+
 def test_whoever_may_not_list_objects_learns_nothing_of_caches(world: Surroundings) -> None:
     """A service account without a role: refused before the cloud is asked."""
     plane = world.cluster.plane
     plane.request("POST", f"/api/v1/namespaces/{world.namespace}/serviceaccounts", {"metadata": {"name": "nobody"}})
     kubeconfig = plane.service_account_kubeconfig(world.directory / "nobody.kubeconfig", world.namespace, "nobody")
     world.cloud.add_cache("web")
-    done = run(world, "list", "--manifests", kubeconfig=kubeconfig)
+    done = run(world, "list", kubeconfig=kubeconfig)
     assert (done.status, done.out) == (1, "")
     assert "does not allow" in done.err
 
@@ -151,12 +164,12 @@ def test_without_an_api_server_nothing_is_called_unheld(
     world.cloud.add_cache("web")
     admin = own_cluster.plane.kubeconfig
     own_cluster.plane.stop_apiserver()
-    done = run(world, "list", "--manifests", kubeconfig=admin)
+    done = run(world, "list", kubeconfig=admin)
     assert (done.status, done.out) == (1, "")
     assert "could not be reached" in done.err
     own_cluster.plane.start_apiserver()
     own_cluster.kubectl("delete", "crd", "imagecaches.cce.huaweicloud.com", "--wait", "--timeout=60s")
-    done = run(world, "list", "--manifests", kubeconfig=admin)
+    done = run(world, "list", kubeconfig=admin)
     assert (done.status, done.out) == (1, "")
     assert "not installed" in done.err
     assert not world.cloud.calls()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,15 +25,20 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Runs the program with these settings and no others, away from any cluster."""
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    """An environment without settings, away from any cluster."""
+    ours = ("IMAGECACHE_", "HUAWEICLOUD_", "KUBE", "PYTHONUNBUFFERED")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+    return kept | {"HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "none"), "COLUMNS": "200"}
+
+
+@pytest.fixture
+def run(surroundings: dict[str, str]) -> Run:
+    """Runs the program with these settings and no others."""
 
     def start(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        ours = ("IMAGECACHE_", "HUAWEICLOUD_", "KUBE")
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
-        surroundings = kept | {"HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "none"), "COLUMNS": "200"} | environ
         return subprocess.run(
-            [*COMMAND, *arguments], env=surroundings, capture_output=True, text=True, timeout=60, check=False
+            [*COMMAND, *arguments], env=surroundings | environ, capture_output=True, text=True, timeout=60, check=False
         )
 
     return start
@@ -142,15 +149,58 @@ def test_switches_need_no_value(run: Run) -> None:
     assert "No access to a Kubernetes API server" in run("run", "--leader-election", "false", **KEY).stderr
 
 
-def test_crd_ends_in_silence_when_its_reader_has_enough(run: Run) -> None:
-    """`imagecache-operator crd | head -1` shows a line and no trace."""
-    done = subprocess.run(
-        f"{' '.join(COMMAND)} crd | head -1",
-        shell=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+@pytest.mark.parametrize("arguments", [["crd"], ["--help"], ["list", "--help"]], ids=" ".join)
+def test_it_ends_in_silence_when_its_reader_has_enough(surroundings: dict[str, str], arguments: list[str]) -> None:
+    """As in `imagecache-operator crd | head -1`: no trace, and a status that says that not all was told."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments], env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        program.stdout.close()
+        assert program.stderr is not None
+        assert program.stderr.read() == ""
+    assert program.returncode == 1
+
+
+def test_an_output_that_cannot_be_written_is_told(surroundings: dict[str, str]) -> None:
+    """A full disk is one sentence."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*COMMAND, "crd"], env=surroundings, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "imagecache-operator: The output cannot be written: No space left on device.\n",
     )
-    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
-    assert run("crd").stdout.startswith(done.stdout)
+
+
+def _request_of_ours(server: socket.socket) -> socket.socket:
+    """The connection with the command's first request; others may look for a server that had this port before."""
+    while True:
+        connection, _ = server.accept()
+        if connection.recv(1024).startswith((b"GET /version ", b"GET /apis/cce.huaweicloud.com/")):
+            return connection
+        connection.close()
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["doctor"], ["release", "--all", "--force"]], ids=" ".join)
+def test_ctrl_c_ends_a_command(surroundings: dict[str, str], tmp_path: Path, arguments: list[str]) -> None:
+    """While it waits for an API server that says nothing: status 130, and no trace."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        user = {"clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.getsockname()[1]}"}}]}
+        context = {"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}
+        path = tmp_path / "config"
+        path.write_text(json.dumps(user | context | {"users": [{"name": "u", "user": {}}]}), encoding="utf-8")
+        with (
+            subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=surroundings | KEY | {"KUBECONFIG": str(path), "IMAGECACHE_REGION": "cn-north-4"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as program,
+            _request_of_ours(server),
+        ):
+            program.send_signal(signal.SIGINT)
+            _, said = program.communicate(timeout=60)
+    assert (program.returncode, said) == (130, "")

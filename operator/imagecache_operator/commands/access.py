@@ -19,10 +19,14 @@ from imagecache_operator.cloud.responses import CloudError, read_error, trouble_
 from imagecache_operator.cloud.session import Sessions
 from imagecache_operator.cloud.transport import open_client
 from imagecache_operator.commands.arguments import CommandError
+from imagecache_operator.commands.reach import Unreached, reach
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
 from imagecache_operator.kubernetes_config import load_configuration
-from imagecache_operator.observation import Trouble
+from imagecache_operator.observation import Trouble, TroubleKind
 from imagecache_operator.settings import Settings
+
+REACH_SECONDS = 5.0
+"""For finding out why a cloud was not reached, which may have taken long enough already."""
 
 
 @contextlib.asynccontextmanager
@@ -39,6 +43,9 @@ async def open_kubernetes() -> AsyncIterator[KubernetesClient]:
 class Guard:
     """Stands between a command and the wire, and holds back whatever would follow a 401."""
 
+    asked: httpx.URL | None = field(default=None, init=False)
+    """What the newest request was for; None before the first."""
+
     _refused: CloudError | None = field(default=None, init=False)
 
     def shut(self) -> bool:
@@ -53,6 +60,7 @@ class Guard:
         """Hold back whatever comes after a refusal."""
         if self._refused is not None:
             raise httpx.RequestError("not asked, since the credentials were refused", request=request)
+        self.asked = request.url
 
     async def after(self, response: httpx.Response) -> None:
         """Look at each answer."""
@@ -67,6 +75,16 @@ async def guarded_client(settings: Settings, guard: Guard) -> AsyncIterator[http
     async with open_client(settings.request_timeout) as http:
         http.event_hooks = {"request": [guard.before], "response": [guard.after]}
         yield http
+
+
+async def explain(trouble: Trouble, http: httpx.AsyncClient, guard: Guard) -> str:
+    """What is wrong and what to do: where the cloud was not reached, at which step the way to it ends."""
+    if trouble.kind is TroubleKind.CLOUD_UNAVAILABLE and guard.asked is not None:
+        origin = f"{guard.asked.scheme}://{guard.asked.netloc.decode('ascii')}"
+        reached = await reach(http, origin, REACH_SECONDS)
+        if isinstance(reached, Unreached):
+            return f"{reached.told} {reached.mend}"
+    return trouble.message
 
 
 def sessions_for(

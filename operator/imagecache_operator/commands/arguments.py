@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from imagecache_operator.commands.output import complain
 from imagecache_operator.settings import PREFIX, Settings, flag_of, variable_of
 from imagecache_operator.settings_loading import SettingsError, load_settings
+from imagecache_operator.settings_values import read_object_name, read_own_namespace
 
 COMMANDS = frozenset({"doctor", "list", "release"})
 
-_EXIT_FAILED, _EXIT_USAGE, _EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 _OF_RELEASE = ("namespaces", "lease_namespace", "lease_name")
 """The settings that matter to `release`, which never talks to the cloud."""
 
@@ -24,13 +24,13 @@ Options = Mapping[str, Any]
 class CommandError(Exception):
     """The command cannot do what it was asked for; one sentence says why and what to do."""
 
-    status = _EXIT_FAILED
+    status = EXIT_FAILED
 
 
 class UsageError(CommandError):
     """The command line contradicts itself."""
 
-    status = _EXIT_USAGE
+    status = EXIT_USAGE
 
 
 def add_commands(commands: Any, add_settings: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -66,11 +66,19 @@ def add_commands(commands: Any, add_settings: Callable[[argparse.ArgumentParser]
     )
     listing.add_argument("--output", choices=("table", "json"), default="table", help="form of the list")
     listing.add_argument("--manifests", action="store_true", help="print manifests instead of the list")
+    listing.add_argument("--deletion-policy", choices=("Retain", "Delete"), help="of the manifests; Retain when absent")
     listing.add_argument(
-        "--deletion-policy", choices=("Retain", "Delete"), default="Retain", help="of the manifests; Retain unless said"
+        "--namespace",
+        metavar="NAMESPACE",
+        type=_read_by(read_own_namespace),
+        help="of the manifests (`default` when absent), and of the Secret",
     )
-    listing.add_argument("--namespace", metavar="NAMESPACE", help="of the manifests (default), and of the Secret")
-    listing.add_argument("--secret", metavar="NAME", help="list with the credentials of this Secret in the namespace")
+    listing.add_argument(
+        "--secret",
+        metavar="NAME",
+        type=_read_by(read_object_name),
+        help="list with the credentials of this Secret in the namespace",
+    )
     add_settings(listing)
 
     release = add(
@@ -84,33 +92,49 @@ def add_commands(commands: Any, add_settings: Callable[[argparse.ArgumentParser]
         "--check", action="store_true", help="only list those with our finalizer; exit status 1 if any"
     )
     release.add_argument("--force", action="store_true", help="also while an operator runs, or may run")
-    release.add_argument("--scale-down", metavar="DEPLOYMENT", help="first stop this Deployment of the operator")
-    release.add_argument("--ledger-namespace", metavar="NAMESPACE", help="of the ledger; else the operator's own")
+    release.add_argument(
+        "--scale-down",
+        metavar="DEPLOYMENT",
+        type=_read_by(read_object_name),
+        help="first stop this Deployment of the operator",
+    )
+    release.add_argument(
+        "--ledger-namespace",
+        metavar="NAMESPACE",
+        type=_read_by(read_own_namespace),
+        help="of the ledger; else the operator's own",
+    )
     for name in _OF_RELEASE:
         variable = variable_of(name)
         text = Settings.model_fields[name].description
         release.add_argument(flag_of(variable), dest=variable, metavar="VALUE", help=text)
 
 
+def _read_by(read: Callable[[str], str]) -> Callable[[str], str]:
+    """For argparse, which shows the sentence of its own kind of error alone."""
+
+    def parse(text: str) -> str:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
 def run_command(name: str, options: Options) -> int:
     """Run one of them; returns the exit status."""
     flags = {key: text for key, text in options.items() if key.startswith(PREFIX) and text is not None}
     try:
-        settings, odd = load_settings(flags, without_credentials=name == "release")
+        # A Secret that is listed with brings all the credentials that are needed.
+        settings, odd = load_settings(flags, without_credentials=name == "release" or bool(options.get("secret")))
+        return asyncio.run(_started(name, options, flags, settings, odd))
     except SettingsError as error:
-        return _complain(error.faults, _EXIT_USAGE)
-    try:
-        status = asyncio.run(_started(name, options, flags, settings, odd))
-        sys.stdout.flush()
+        complain(*error.faults)
+        return EXIT_USAGE
     except CommandError as error:
-        return _complain([str(error)], error.status)
-    except BrokenPipeError:
-        # Whoever reads has enough, such as `head`; the interpreter must not write again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _EXIT_FAILED
-    except KeyboardInterrupt:
-        return _EXIT_INTERRUPTED
-    return status
+        complain(str(error))
+        return error.status
 
 
 async def _started(name: str, options: Options, flags: Mapping[str, str], settings: Settings, odd: list[str]) -> int:
@@ -123,16 +147,10 @@ async def _started(name: str, options: Options, flags: Mapping[str, str], settin
         case "list":
             from imagecache_operator.commands.listing import Wish, list_caches
 
-            _complain(odd, 0)
+            complain(*odd)
             return await list_caches(settings, Wish.of(options, flags))
         case _:
             from imagecache_operator.commands.release import Order, release
 
-            _complain(odd, 0)
+            complain(*odd)
             return await release(settings, Order.of(options))
-
-
-def _complain(sentences: list[str], status: int) -> int:
-    for sentence in sentences:
-        sys.stderr.write(f"imagecache-operator: {sentence}\n")
-    return status

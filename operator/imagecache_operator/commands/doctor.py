@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator, Sequence
 
 from imagecache_operator.clock import Clock, SystemClock
 from imagecache_operator.commands.doctor_cloud import look_at_cloud
 from imagecache_operator.commands.doctor_cluster import look_at_cluster
 from imagecache_operator.commands.findings import Finding, Outcome, good, to_json
+from imagecache_operator.commands.output import say
 from imagecache_operator.settings import Settings
 
 
@@ -19,10 +19,9 @@ async def doctor(settings: Settings, odd: Sequence[str], *, try_delete: bool, as
     async for finding in examine(settings, odd, try_delete=try_delete, clock=SystemClock()):
         found.append(finding)
         if not as_json:
-            sys.stdout.write(f"{finding.to_text()}\n")
-            sys.stdout.flush()
+            say(f"{finding.to_text()}\n")
     if as_json:
-        sys.stdout.write(json.dumps(to_json(found), indent=2, ensure_ascii=False) + "\n")
+        say(json.dumps(to_json(found), indent=2, ensure_ascii=False) + "\n")
     return 0 if good(found) else 1
 
 

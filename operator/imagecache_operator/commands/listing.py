@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,10 +14,18 @@ from imagecache_operator.clock import Clock, SystemClock
 from imagecache_operator.cloud.credentials import CredentialsSource
 from imagecache_operator.cloud.credentials_source import source_from
 from imagecache_operator.cloud.session import Session
-from imagecache_operator.commands.access import Guard, guarded_client, no_objects, open_kubernetes, sessions_for
+from imagecache_operator.commands.access import (
+    Guard,
+    explain,
+    guarded_client,
+    no_objects,
+    open_kubernetes,
+    sessions_for,
+)
 from imagecache_operator.commands.arguments import CommandError, UsageError
 from imagecache_operator.commands.holdings import Holding, holdings
 from imagecache_operator.commands.manifests import Binding, manifests_text
+from imagecache_operator.commands.output import complain, say
 from imagecache_operator.conditions import Verdict
 from imagecache_operator.identity import Location
 from imagecache_operator.imagecache import ImageCache, Key
@@ -31,6 +38,7 @@ from imagecache_operator.secret_credentials import SecretCredentials, Secrets
 from imagecache_operator.settings import Settings
 
 DEFAULT_NAMESPACE = "default"
+DEFAULT_DELETION_POLICY = "Retain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class Wish:
 
     manifests: bool
     as_json: bool
-    deletion_policy: str
+    deletion_policy: str | None
     namespace: str | None
     secret: str | None
     region: str | None
@@ -58,6 +66,11 @@ class Wish:
             project_id=flags.get("IMAGECACHE_PROJECT_ID"),
         )
 
+    @property
+    def target(self) -> str:
+        """The namespace of the manifests."""
+        return self.namespace or DEFAULT_NAMESPACE
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -74,25 +87,32 @@ async def list_caches(settings: Settings, wish: Wish) -> int:
     Raises:
         CommandError: one of the two sides cannot be told.
     """
-    _check(wish)
+    _check(wish, settings)
     try:
         async with open_kubernetes() as kubernetes:
             found = await _look(kubernetes, settings, wish, SystemClock())
     except KubernetesConfigError as error:
         raise CommandError(str(error)) from None
-    sys.stdout.write(_told(found, wish))
+    say(_told(found, wish))
     if wish.manifests and not any(holding.free for holding in found.holdings):
-        sys.stderr.write("imagecache-operator: There is nothing to bind: every cache has its ImageCache.\n")
+        complain("There is nothing to bind.")
     return 0
 
 
-def _check(wish: Wish) -> None:
+def _check(wish: Wish, settings: Settings) -> None:
     if wish.secret is not None and wish.namespace is None:
         raise UsageError("--secret needs --namespace: the namespace in which the Secret is.")
     if wish.namespace is not None and wish.secret is None and not wish.manifests:
         raise UsageError("--namespace goes with --secret or --manifests: a list is of an account, not of a namespace.")
     if wish.manifests and wish.as_json:
         raise UsageError("--manifests prints YAML: leave out --output.")
+    if wish.deletion_policy is not None and not wish.manifests:
+        raise UsageError("--deletion-policy is for manifests: give --manifests, too.")
+    if wish.manifests and settings.namespaces is not None and wish.target not in settings.namespaces:
+        raise UsageError(
+            f"Objects in the namespace {wish.target} are not served: name another one with --namespace, or add it to "
+            "IMAGECACHE_NAMESPACES."
+        )
 
 
 async def _look(kubernetes: KubernetesClient, settings: Settings, wish: Wish, clock: Clock) -> Found:
@@ -105,10 +125,10 @@ async def _look(kubernetes: KubernetesClient, settings: Settings, wish: Wish, cl
         defaults = sessions.defaults(defaults)
         session = await sessions.open(_place(wish, defaults))
         answer = await session.client.list() if isinstance(session, Session) else session
-    if guard.shut():
-        answer = guard.trouble(source.current().who) or answer
-    if isinstance(answer, Trouble):
-        raise CommandError(answer.message)
+        if guard.shut():
+            answer = guard.trouble(source.current().who) or answer
+        if isinstance(answer, Trouble):
+            raise CommandError(await explain(answer, http, guard))
     assert isinstance(session, Session)
     return _matched(session, answer, objects, wish, defaults)
 
@@ -168,11 +188,9 @@ def _place(wish: Wish, defaults: Defaults) -> Placement:
 
 def _told(found: Found, wish: Wish) -> str:
     if wish.manifests:
-        namespace = wish.namespace or DEFAULT_NAMESPACE
-        taken = {key.name for key in found.objects if key.namespace == namespace}
-        return manifests_text(
-            found.holdings, taken, Binding(found.location, namespace, wish.deletion_policy, wish.secret)
-        )
+        taken = {key.name for key in found.objects if key.namespace == wish.target}
+        policy = wish.deletion_policy or DEFAULT_DELETION_POLICY
+        return manifests_text(found.holdings, taken, Binding(found.location, wish.target, policy, wish.secret))
     return json_text(found) if wish.as_json else table_text(found.holdings)
 
 

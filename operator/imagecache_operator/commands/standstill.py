@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from urllib.parse import quote
 
 from imagecache_operator.clock import Clock
 from imagecache_operator.commands.arguments import CommandError
 from imagecache_operator.commands.leases import LeaseState, read_lease
+from imagecache_operator.commands.output import say
 from imagecache_operator.kubernetes_client import MERGE_PATCH, KubernetesClient, KubernetesError, NotFoundError
 from imagecache_operator.settings import Settings
 
@@ -30,7 +30,7 @@ async def scale_down(kubernetes: KubernetesClient, settings: Settings, deploymen
     path = f"/apis/apps/v1/namespaces/{quote(namespace, safe='')}/deployments/{quote(deployment, safe='')}/scale"
     try:
         await kubernetes.request("PATCH", path, {"spec": {"replicas": 0}}, MERGE_PATCH)
-        sys.stdout.write(f"Scaled the Deployment {namespace}/{deployment} to 0.\n")
+        say(f"Scaled the Deployment {namespace}/{deployment} to 0.\n")
         deadline = clock.monotonic() + STOP_SECONDS
         while await _runs(kubernetes, settings, namespace, path, clock):
             if clock.monotonic() > deadline:
