@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import kopf
 import yaml
 from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 RELOGIN_PAUSE = 1.0
@@ -91,6 +92,7 @@ async def _load_kubeconfig(configuration: Configuration) -> None:
             # Named here: the library takes an empty KUBECONFIG for a file without a name.
             files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
             await load_kube_config(config_file=files, client_configuration=configuration)  # type: ignore[no-untyped-call]
+            _check_certificates(configuration)
         except (ConfigException, yaml.YAMLError, OSError, ValueError) as error:
             # What it warned of is the cause, and what it raised follows from it.
             reasons = [record.getMessage() for record in said if record.levelno >= logging.WARNING] or [str(error)]
@@ -98,6 +100,13 @@ async def _load_kubeconfig(configuration: Configuration) -> None:
         except (AttributeError, KeyError, TypeError) as error:
             # The library takes the form for granted; what it stumbles over tells a person nothing.
             raise _unusable("it does not have the form of a kubeconfig") from error
+
+
+def _check_certificates(configuration: Configuration) -> None:
+    try:
+        RESTClientObject(configuration)  # reads them, as each client does
+    except OSError as error:
+        raise ValueError(f"its certificates or keys: {error}") from None
 
 
 def _unusable(reason: str) -> KubernetesConfigError:

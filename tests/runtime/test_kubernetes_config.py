@@ -79,6 +79,16 @@ async def test_no_file_at_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         pytest.param("a: [\n", "expected the node content, but found '<stream end>'", id="no YAML"),
         pytest.param(kubeconfig(contexts=[]), "Expected object with name here in", id="a context that is not there"),
         pytest.param(
+            kubeconfig(clusters=[{"name": "c", "cluster": {"server": SERVER, "certificate-authority-data": "Zm9v"}}]),
+            "its certificates or keys: ",
+            id="an authority that is no certificate",
+        ),
+        pytest.param(
+            kubeconfig(user={"client-certificate-data": "Zm9v", "client-key-data": "Zm9v"}),
+            "its certificates or keys: ",
+            id="a user's certificate that is none",
+        ),
+        pytest.param(
             kubeconfig(user={"exec": {"command": "/nonexistent", "apiVersion": "v1"}}, clusters=[{"name": "c"}]),
             "Expected key cluster in",
             id="a cluster without content",
