@@ -202,9 +202,13 @@ class Reconciler:
 
     async def _tell(self, view: View, decision: Decision) -> float | None:
         """Write a status on which nothing depends, in its turn; what is learnt until then is told with it."""
-        changed = decision.status != view.resource.status
-        if changed and not view.tracked.ghost and not self._turns.take(view.resource.key):
-            return None if decision.requeue_after is None else max(decision.requeue_after, TELL_RETRY)
+        tracked = view.tracked
+        if decision.status != view.resource.status and not tracked.ghost:
+            if (pause := tracked.may_tell_in(self._clock.monotonic())) > 0:
+                return pause
+            if not self._turns.take(view.resource.key):
+                return None if decision.requeue_after is None else max(decision.requeue_after, TELL_RETRY)
+            tracked.tells.append(self._clock.monotonic())
         await self._write_status(view, decision.status)
         for note in decision.notes:
             self._announce(view, note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -18,6 +19,13 @@ from imagecache_operator.observation import Trouble
 from imagecache_operator.quota import Quota
 
 NEVER = float("-inf")
+
+TELLS_MAX, TELLS_WITHIN = 10, 10.0
+"""So many writes of one object that only tell something, at most, within so many seconds.
+
+Should somebody write the opposite each time, such as a second operator with other settings, then neither the API server
+nor the log suffers from it.
+"""
 
 Answer = TypeVar("Answer", DeleteAnswer, CreateAnswer)
 
@@ -96,6 +104,7 @@ class Tracked:
         name_held: whether another object holds the name that this one wants.
         name_free_at: when that was first seen to be over.
         trouble, failures: of writes in a row that brought nothing.
+        tells: when the newest of those writes were made.
         reconcile_seen: the newest reconcile annotation, and when it was first seen.
         account, obstacle: who looks at the cloud for the object; why nobody does.
         limiter, quota: the slots and the room of the account's location, once that is known.
@@ -117,6 +126,7 @@ class Tracked:
     name_free_at: float = NEVER
     trouble: WriteTrouble | None = None
     failures: int = 0
+    tells: deque[float] = field(default_factory=lambda: deque(maxlen=TELLS_MAX))
     reconcile_seen: tuple[str, float] | None = None
     account: Account | None = None
     obstacle: Verdict | None = None
@@ -196,6 +206,10 @@ class Tracked:
             self.account.set_moving(key, False)
             accounts.left(self.account, key)
         self.account = self.limiter = self.quota = None
+
+    def may_tell_in(self, monotonic: float) -> float:
+        """Seconds until another write that only tells something may be made; 0 now."""
+        return max(self.tells[0] + TELLS_WITHIN - monotonic, 0.0) if len(self.tells) == TELLS_MAX else 0.0
 
     def stand_back(self, key: Key) -> None:
         """An object that backs off must keep neither a slot nor room in the tenant from others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tests.decision.builders import ID
 from tests.runtime.fakes import DELETE
@@ -12,6 +13,7 @@ from tests.runtime.virtual_time import pass_time, settle
 from imagecache_operator.imagecache import Key
 from imagecache_operator.observation import CacheStatus
 from imagecache_operator.reconciler import TELLERS_MAX
+from imagecache_operator.tracking import TELLS_MAX, TELLS_WITHIN
 
 
 def newcomers(kit: Kit, count: int) -> list[Key]:
@@ -99,3 +101,21 @@ async def test_an_object_that_waits_to_tell_does_not_run_in_circles(kit: Kit) ->
     hold.set()
     await pass_time(2)
     assert kit.cloud.count(DELETE) == 2
+
+
+async def test_who_writes_the_opposite_each_time_is_not_answered_each_time(kit: Kit) -> None:
+    """A second operator with other settings: few writes a second, and the right status once that one has gone."""
+    kit.cloud.put(ID)
+    kit.make()
+    await settle()
+    ours = kit.status()
+
+    def contradict(body: dict[str, Any]) -> None:
+        body["status"] = ours | {"cacheMessage": "of another account"}
+
+    for _ in range(400):
+        kit.edit(contradict)
+        await pass_time(0.1)
+    assert 4 * TELLS_MAX <= kit.kubernetes.calls["patch_status"] <= 5 * TELLS_MAX
+    await pass_time(TELLS_WITHIN)
+    assert "cacheMessage" not in kit.status()
