@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,12 @@ from imagecache_controlplane import ControlPlane, Programs, find_programs
 from imagecache_gotools import find_tool
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.surroundings import Surroundings
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is heard, here and in what is started here, also where a shell has `make test` in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,8 +53,7 @@ def test_a_signal_ends_what_was_started(number: signal.Signals) -> None:
 
     def work(folder: Path) -> int:
         try:
-            os.kill(os.getpid(), number)
-            signal.pause()
+            signal.raise_signal(number)
         finally:
             ended.append(folder)
         return 0
