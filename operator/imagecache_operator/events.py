@@ -97,7 +97,7 @@ class Events:
         free = max(self._said.pop((uid, reason), now), now)
         enough = free > now + (SAME_BURST - 1) * SAME_INTERVAL
         self._said[uid, reason] = free if enough else free + SAME_INTERVAL
-        if len(self._said) > SAME_KEPT_MAX:
+        while len(self._said) > SAME_KEPT_MAX or self._said[next(iter(self._said))] <= now:
             del self._said[next(iter(self._said))]
         return enough
 

@@ -185,6 +185,9 @@ async def test_what_is_remembered_of_objects_is_bounded(kit: Kit) -> None:
     kit.say("Throttled")
     await pass_time(300)
     assert kit.reasons["Throttled"] == 1
+    await pass_time(SAME_BURST * SAME_INTERVAL)
+    kit.post(1)
+    assert len(kit.events._said) == 1
 
 
 @pytest.mark.parametrize(
