@@ -187,7 +187,8 @@ def test_it_deletes_a_cache_as_a_restricted_pod(world: Surroundings, in_the_pod:
         assert "ro" in root[5].split(",")
 
         cache_id = world.bind()
-        world.wait_reason("Available")
+        # At the very first start the time of a Lease is waited for.
+        world.wait_reason("Available", seconds=40)
         world.delete()
         world.wait_gone()
         assert world.cloud.cache(cache_id) is None
