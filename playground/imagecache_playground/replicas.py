@@ -10,8 +10,16 @@ from imagecache_playground.cluster import OPERATOR_NAMESPACE, Cluster
 from imagecache_playground.operator_process import Operator, operator_settings
 from imagecache_playground.processes import wait_for
 
-LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR_NAMESPACE}/leases"
-LEASE = f"{LEASES}/imagecache-operator"
+LEASE_NAME = "imagecache-operator"
+
+
+def leases_of(namespace: str) -> str:
+    """Where the Leases of a namespace are."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+
+
+LEASES = leases_of(OPERATOR_NAMESPACE)
+LEASE = f"{LEASES}/{LEASE_NAME}"
 LEADS, STANDS_BY = "This replica leads now", "leads no more and stands by"
 KEYS = tuple(f"AKREPLICA{number}0000000000" for number in range(2))
 
@@ -66,7 +74,7 @@ class Replica(Operator):
         )
 
 
-def offer_lease(cluster: Cluster) -> None:
+def offer_lease(cluster: Cluster, namespace: str = OPERATOR_NAMESPACE) -> None:
     """A Lease that was handed back, so that the first replica need not wait for a holder that there may be."""
     spec = {"holderIdentity": "", "leaseDurationSeconds": 1}
-    cluster.plane.request("POST", LEASES, {"metadata": {"name": "imagecache-operator"}, "spec": spec})
+    cluster.plane.request("POST", leases_of(namespace), {"metadata": {"name": LEASE_NAME}, "spec": spec})

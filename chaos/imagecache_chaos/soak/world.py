@@ -17,7 +17,7 @@ from imagecache_playground.cloud import BUILDER, PROJECT, REGION, SECRET_KEY, Cl
 from imagecache_playground.cluster import BASE, GROUP_PATH, REPOSITORY, Cluster, manifest
 from imagecache_playground.operator_process import operator_settings
 from imagecache_playground.processes import Program, bare_environment, wait_for
-from imagecache_playground.replicas import LEADS, STANDS_BY
+from imagecache_playground.replicas import LEADS, LEASE_NAME, STANDS_BY, leases_of, offer_lease
 
 SECRET = "tenant"  # noqa: S105 (its name)
 TENANT_PROJECT = "fedcba9876543210fedcba9876543210"
@@ -144,12 +144,12 @@ class World:
         self.directory = directory
         self.known: dict[str, Known] = {}
         self._core = f"/api/v1/namespaces/{namespace}"
-        self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._stack = contextlib.ExitStack()
         directory.mkdir()
         cluster.create_namespace(namespace)
         self._allow()
-        self._offer()
+        self._offer_secret()
+        offer_lease(cluster, namespace)
         self.cloud = self._stack.enter_context(Cloud(directory, scenario(factor)))
         self.key = 0
         kubeconfig = cluster.operator_kubeconfig(directory / "operator.kubeconfig")
@@ -177,17 +177,15 @@ class World:
             document["metadata"]["namespace"] = self.namespace
         self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(mine))
 
-    def _offer(self) -> None:
-        """The tenant's Secret, and a Lease that was handed back."""
+    def _offer_secret(self) -> None:
+        """The tenant's."""
         texts = {"accessKey": TENANT_KEYS[0], "secretKey": SECRET_KEY, "projectID": TENANT_PROJECT}
         secret = {
             "type": "cce.huaweicloud.com/credentials",
             "metadata": {"name": SECRET},
             "data": {name: _coded(text) for name, text in texts.items()},
         }
-        lease = {"metadata": {"name": "imagecache-operator"}, "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
         self.cluster.plane.request("POST", f"{self._core}/secrets", secret)
-        self.cluster.plane.request("POST", self._leases, lease)
 
     def use_key(self, number: int) -> None:
         """One of the tenant's two keys into the Secret."""
@@ -198,7 +196,7 @@ class World:
 
     def delete_lease(self) -> None:
         """Delete the Lease, as by hand."""
-        self.cluster.plane.request("DELETE", f"{self._leases}/imagecache-operator")
+        self.cluster.plane.request("DELETE", f"{leases_of(self.namespace)}/{LEASE_NAME}")
 
     def look(self, _dice: random.Random) -> None:
         """Note which caches there are."""
