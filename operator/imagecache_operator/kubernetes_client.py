@@ -23,7 +23,9 @@ from imagecache_operator.fence import FencedConnector, FencedRequest
 from imagecache_operator.imagecache import Key
 from imagecache_operator.names import GROUP, PLURAL, SECRET_TYPE, VERSION
 
-CONNECTIONS_MAX = 20
+CONNECTIONS_MAX = 8
+"""Connections to the API server. Each costs asyncio 256 KiB for TLS, and the CPU is busy before more are of use."""
+
 REQUEST_TIMEOUT = 15.0
 """Seconds for one request; the package's own default of five minutes would hide a dead connection."""
 

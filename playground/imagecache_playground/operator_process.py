@@ -26,6 +26,8 @@ def operator_settings(endpoint: str, **changes: str) -> dict[str, str]:
         "IMAGECACHE_METRICS_ADDR": "off",
         "IMAGECACHE_HEALTH_ADDR": "off",
         "IMAGECACHE_LOG_FORMAT": "text",
+        # As in the image.
+        "MALLOC_MMAP_THRESHOLD_": "131072",
     }
     return {name: text for name, text in (settings | changes).items() if text}
 

@@ -103,23 +103,24 @@ def samples(*levels: float) -> list[Sample]:
 
 
 @pytest.mark.parametrize(
-    ("levels", "growth"),
+    ("levels", "spread"),
     [
         pytest.param([80.0, 100.0, 100.0, 100.0], 0.0, id="it settles in the first quarter"),
         pytest.param([80.0, 100.0, 100.0, 106.0], 6.0, id="it grows at the end"),
-        pytest.param([80.0, 100.0, 95.0, 90.0], -5.0, id="it shrinks"),
+        pytest.param([80.0, 100.0, 103.0, 106.0], 6.0, id="it grows all the time"),
+        pytest.param([80.0, 108.0, 100.0, 100.0], 8.0, id="it goes up and down"),
     ],
 )
-def test_growth_is_told_from_settling(levels: list[float], growth: float) -> None:
-    """The highest window of the second half, against the second quarter."""
-    assert memory_of(samples(*levels)).growth == pytest.approx(growth)
+def test_growth_is_told_from_settling(levels: list[float], spread: float) -> None:
+    """All windows after the first quarter count, and none of it."""
+    assert memory_of(samples(*levels)).spread == pytest.approx(spread)
 
 
 def test_a_moment_does_not_decide() -> None:
     """A window is worth its median."""
     seen = [Sample(number / 10, 100.0, 10) for number in range(400)]
     seen[350] = Sample(35.0, 500.0, 10)
-    assert memory_of(seen).growth == 0.0
+    assert memory_of(seen).spread == 0.0
 
 
 def test_a_process_is_sampled() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from imagecache_playground.operator_process import operator_settings
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
@@ -55,6 +57,14 @@ def test_the_image_runs_as_the_deployment_says(base: dict[str, Any]) -> None:
     pod = base["Deployment"]["spec"]["template"]["spec"]["securityContext"]
     assert (int(user[1]), int(user[2])) == (pod["runAsUser"], pod["runAsGroup"])
     assert pod["runAsUser"] > 0
+
+
+def test_memory_is_measured_as_in_the_image() -> None:
+    """What the image sets for memory is set wherever benchmarks and the soak start the operator."""
+    in_image = dict(re.findall(r"(MALLOC_\w+)=(\S+)", DOCKERFILE))
+    measured = operator_settings("http://127.0.0.1:1")
+    assert in_image
+    assert in_image == {name: text for name, text in measured.items() if name.startswith("MALLOC_")}
 
 
 def test_all_that_is_copied_reaches_the_builder() -> None:

@@ -1,4 +1,4 @@
-"""Memory over time: sampled, and judged by whether it still grows."""
+"""Memory over time: sampled, and judged by how flat it is."""
 
 from __future__ import annotations
 
@@ -41,19 +41,14 @@ class Memory:
     windows: Sequence[float]
 
     @property
-    def settled(self) -> float:
-        """The median of the second quarter: by then everything has been used once."""
-        return statistics.median(self.windows[len(self.windows) // 4 : len(self.windows) // 2])
+    def settled(self) -> Sequence[float]:
+        """The windows after the first quarter: by then everything has been used once."""
+        return self.windows[len(self.windows) // 4 :]
 
     @property
-    def highest(self) -> float:
-        """The highest window of the second half."""
-        return max(self.windows[len(self.windows) // 2 :])
-
-    @property
-    def growth(self) -> float:
-        """By how many percent the second half went beyond the second quarter."""
-        return (self.highest / self.settled - 1) * 100
+    def spread(self) -> float:
+        """By how many percent the highest of these lies above the lowest."""
+        return (max(self.settled) / min(self.settled) - 1) * 100
 
 
 def memory_of(samples: Sequence[Sample]) -> Memory:

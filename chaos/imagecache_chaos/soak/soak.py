@@ -175,9 +175,7 @@ def _rows(places: list[_Place], samples: list[Sample], *, judged: bool) -> list[
         rows.append(Row(f"{where}: caches retained", "", [float(len(place.load.kept))]))
         rows += [Row(f"{where}: {what}", "", [float(count)], most=0) for what, count in figures.items()]
     memory = memory_of(samples)
-    rows.append(Row("memory, second quarter", "MiB", [memory.settled]))
-    rows.append(Row("memory, highest window after it", "MiB", [memory.highest]))
-    rows.append(
-        Row("memory, growth after the second quarter", "%", [memory.growth], most=MEMORY_MOST if judged else None)
-    )
+    rows.append(Row("memory after the first quarter, lowest window", "MiB", [min(memory.settled)]))
+    rows.append(Row("memory after the first quarter, highest window", "MiB", [max(memory.settled)]))
+    rows.append(Row("memory, spread of these windows", "%", [memory.spread], most=MEMORY_MOST if judged else None))
     return rows
