@@ -6,7 +6,7 @@ Facts of the fields: cce-api section 1.4; of the statuses: cce-api section 2.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 
@@ -69,7 +69,8 @@ class Trouble:
 
     `retry_after` is in seconds, as the cloud asked for it. `unsent`: there were no temporary keys to make the call
     with, and `retry_after` tells when they are asked for again; the cloud has refused no key that would have to be
-    spared. `of_clock`: a signature was refused, and this machine's clock is to blame.
+    spared. `of_clock`: a signature was refused, and this machine's clock is to blame. `request_id` is for logs alone:
+    each call has another, and the trouble is the same.
     """
 
     kind: TroubleKind
@@ -77,6 +78,7 @@ class Trouble:
     retry_after: float | None = None
     unsent: bool = False
     of_clock: bool = False
+    request_id: str | None = field(default=None, compare=False)
 
     @property
     def passing(self) -> bool:

@@ -97,7 +97,7 @@ async def test_a_wrong_secret_key(cloud: RunningSimulator, http: httpx.AsyncClie
 
 @pytest.mark.parametrize("verb", [Operation.LIST, Operation.GET, Operation.DELETE])
 async def test_a_missing_permission_is_named(client: CloudClient, cloud: RunningSimulator, verb: Operation) -> None:
-    """403 names the very action that must be granted; the other verbs go on."""
+    """403 names the very action that must be granted, and the cloud's id of the request; the other verbs go on."""
     cloud.set(denied_actions=[verb.value])
     answers = dict(zip((Operation.LIST, Operation.GET, Operation.DELETE), await _verbs(client), strict=True))
     denied = answers.pop(verb)
@@ -105,6 +105,8 @@ async def test_a_missing_permission_is_named(client: CloudClient, cloud: Running
     assert isinstance(trouble, Trouble)
     assert trouble.kind is DENIED
     assert f"does not allow {verb.value} to {WHO}" in trouble.message
+    made = cloud.control("GET", "calls")["calls"]
+    assert [call["status"] for call in made if call["request_id"] == trouble.request_id] == [403]
     assert not any(isinstance(answer, Trouble | NotDone) for answer in answers.values())
 
 

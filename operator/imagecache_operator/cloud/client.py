@@ -213,15 +213,16 @@ class CloudClient:
     def _trouble(self, operation: Operation, response: httpx.Response) -> Trouble:
         trouble = trouble_of(read_error(response), who=self._who, action=operation.value)
         wait = retry_after(response, self._clock.now())
-        return trouble if wait is None else replace(trouble, retry_after=wait)
+        return replace(trouble, retry_after=wait, request_id=request_id(response))
 
     def _unreadable(self, response: httpx.Response) -> Trouble:
         """A 200 that is not what it should be: cut off on the way, or not CCE at all."""
         if response.content.lstrip()[:1] in {b"{", b"["}:
-            return Trouble(TroubleKind.CLOUD_UNAVAILABLE, "The cloud's answer could not be read: it is not complete.")
-        return Trouble(
-            TroubleKind.ENDPOINT_INVALID, "The answer is not CCE's (no JSON): check region, endpoint and proxies."
-        )
+            kind, message = TroubleKind.CLOUD_UNAVAILABLE, "The cloud's answer could not be read: it is not complete."
+        else:
+            kind = TroubleKind.ENDPOINT_INVALID
+            message = "The answer is not CCE's (no JSON): check region, endpoint and proxies."
+        return Trouble(kind, message, request_id=request_id(response))
 
     async def _call(
         self, operation: Operation, method: str, path: str, body: Mapping[str, Any] | None = None
