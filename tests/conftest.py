@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.helm import Helm, install
+from tests.helm import Helm
 
 from imagecache_controlplane import ControlPlane, Programs, find_programs
 from imagecache_gotools import find_tool
@@ -87,15 +87,6 @@ def own_cluster(own_plane: Cluster) -> Cluster:
     """A control plane for a test that breaks it or deletes the CRD."""
     own_plane.install()
     return own_plane
-
-
-@pytest.fixture(scope="session")
-def chart_cluster(programs: Programs, helm: Helm) -> Iterator[Cluster]:
-    """A control plane where helm has installed the chart; operators that run there have the chart's service account."""
-    with ControlPlane(programs) as plane:
-        installed = Cluster(plane)
-        install(helm, installed)
-        yield installed
 
 
 @pytest.fixture
