@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.decision.builders import ID
 from tests.runtime.fakes import CREATE, FULL, unreachable
-from tests.runtime.reconciler_kit import Kit, born, delete, hurry, message
+from tests.runtime.reconciler_kit import Kit, born, delete, hurry, message, touch
 from tests.runtime.virtual_time import EPOCH, pass_time, settle
 
-from imagecache_operator.answers import NotCreated, Refusal
+from imagecache_operator.answers import Lost, NotCreated, Refusal
 from imagecache_operator.imagecache import Key
 
 YOUNGER = Key("team-a", "younger")
@@ -120,6 +120,25 @@ async def test_a_post_that_was_held_back_has_no_pause(kit: Kit) -> None:
     account.poke()
     await pass_time(0.1)
     assert reasons(kit, keys) == ["Creating"] * 3 + ["QuotaExceeded"]
+
+
+async def test_a_post_whose_answer_is_lost_takes_the_room_it_may_have_filled(kit: Kit) -> None:
+    """Until a list shows that it did not: who looks meanwhile does not ask for what may be gone."""
+    kit.cloud.put(ID, name="foreign")
+    kit.cloud.create_answers.append(FULL)
+    keys = waiting(kit, 2)
+    await pass_time(10)
+    assert reasons(kit, keys) == ["QuotaExceeded"] * 2
+    kit.cloud.caches.clear()
+    kit.cloud.create_answers.append(Lost("the connection was cut"))
+    [account] = kit.accounts
+    account.poke()
+    await settle()
+    kit.edit(touch, key=keys[1])
+    await settle()
+    assert kit.cloud.count(CREATE) == 2
+    await pass_time(70)
+    assert (kit.cloud.count(CREATE), kit.reason(keys[1])) == (3, "Creating")
 
 
 async def test_after_a_restart_the_oldest_asks_for_all(kit: Kit) -> None:
