@@ -2,7 +2,8 @@
 FROM docker.io/library/python:3.11.16-slim-trixie@sha256:be1575ed968de893bd54f4c56315ff7c4736ce522c1bca08fd521731aafc0d76 AS base
 # Byte-code is made once, in the build, and kept apart from the sources: what is here serves the standard library, too.
 ENV PYTHONPYCACHEPREFIX=/opt/imagecache/pycache PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-# Bytes. TLS takes twice as much for each connection; given back to the system one by one, it leaves no holes behind.
+# Bytes: glibc's default, which it raises by itself unless it is named. TLS takes twice as much for each connection;
+# given back to the system one by one, it leaves no holes behind.
 ENV MALLOC_MMAP_THRESHOLD_=131072
 
 FROM base AS build

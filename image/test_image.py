@@ -53,6 +53,7 @@ def test_it_says_what_it_is(built: Built) -> None:
     assert config["Entrypoint"] == ["imagecache-operator"]
     assert config["Cmd"] == ["run"]
     assert {port.partition("/")[0] for port in config["ExposedPorts"]} == {"8080", "8081"}
+    assert any(line.startswith("MALLOC_MMAP_THRESHOLD_=") for line in config["Env"])
     labels = {name.removeprefix("org.opencontainers.image.") for name in config["Labels"]}
     assert labels >= {"title", "description", "licenses"}
 

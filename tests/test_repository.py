@@ -34,6 +34,23 @@ NO_FILES_OF_OURS = {"scenario.json", "web.yaml", "aiohttp/client.py"}
 """Named in examples, or belonging to others."""
 
 
+RUN = {"README.md", "deploy/helm/imagecache-operator/README.md"} | {
+    f"docs/{name}.md"
+    for name in ("commands", "credentials", "gitops", "imagecache", "installation", "monitoring", "operations")
+}
+"""Pages whose commands tests in tests/deploy read from them and run."""
+
+NOT_RUN = {
+    "docs/release.md": "asks GitHub and its registry for what a release has put there",
+    "docs/settings.md": "starts a program that runs until it is ended; the tests of settings and commands do",
+    "CONTRIBUTING.md": "how this very test is run",
+    "controlplane/README.md": "for developers; tests/controlplane starts the same",
+    "gotools/README.md": "for developers; tests/gotools and tests/gitops start the same",
+    "simulator/README.md": "for developers; tests/simulator starts the same",
+}
+"""The other pages with commands, and why."""
+
+
 def _files(pattern: str) -> Iterator[Path]:
     for path in sorted(ROOT.rglob(pattern)):
         inside = path.relative_to(ROOT).parts
@@ -189,3 +206,10 @@ def test_lines_are_short(document: str) -> None:
         if len(line) > 120 and not line.startswith("|") and " " in line.strip()
     ]
     assert long == []
+
+
+def test_no_page_with_commands_is_forgotten() -> None:
+    """What is typed at a shell is run by a test, or its page is named with the reason why it is not."""
+    shell = re.compile(r"^ *```(console|sh)$", re.MULTILINE)
+    typed = {path.relative_to(ROOT).as_posix() for path in _files("*.md") if shell.search(path.read_text("utf-8"))}
+    assert typed == RUN | NOT_RUN.keys()

@@ -24,10 +24,13 @@ from imagecache_operator.imagecache import Key
 from imagecache_operator.names import GROUP, PLURAL, SECRET_TYPE, VERSION
 
 CONNECTIONS_MAX = 8
-"""Connections to the API server. Each costs asyncio 256 KiB for TLS, and the CPU is busy before more are of use."""
+"""Connections of one client. Each costs asyncio 256 KiB for TLS, and more make nothing faster (docs/benchmarks.md)."""
 
 REQUEST_TIMEOUT = 15.0
-"""Seconds for one request; the package's own default of five minutes would hide a dead connection."""
+"""Seconds for one request, its wait for a connection included: an API server that is so slow is asked less.
+
+The package's own default of five minutes would hide a dead connection.
+"""
 
 LIST_CHUNK = 500
 

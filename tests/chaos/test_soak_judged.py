@@ -1,4 +1,4 @@
-"""What is counted in a soak is found among many objects, and memory that grows is told from memory that settles."""
+"""What is counted in a soak is found among many objects, and memory that is flat is told from memory that is not."""
 
 from __future__ import annotations
 
@@ -109,9 +109,10 @@ def samples(*levels: float) -> list[Sample]:
         pytest.param([80.0, 100.0, 100.0, 106.0], 6.0, id="it grows at the end"),
         pytest.param([80.0, 100.0, 103.0, 106.0], 6.0, id="it grows all the time"),
         pytest.param([80.0, 108.0, 100.0, 100.0], 8.0, id="it goes up and down"),
+        pytest.param([80.0, 99.0, 95.0, 90.0], 10.0, id="it shrinks"),
     ],
 )
-def test_growth_is_told_from_settling(levels: list[float], spread: float) -> None:
+def test_memory_is_flat_or_not(levels: list[float], spread: float) -> None:
     """All windows after the first quarter count, and none of it."""
     assert memory_of(samples(*levels)).spread == pytest.approx(spread)
 

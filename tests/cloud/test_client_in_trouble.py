@@ -110,6 +110,16 @@ async def test_a_missing_permission_is_named(client: CloudClient, cloud: Running
     assert not any(isinstance(answer, Trouble | NotDone) for answer in answers.values())
 
 
+@pytest.mark.parametrize("body", ["<html>", '{"image_caches": ['])
+async def test_an_answer_that_cannot_be_read_has_its_id(cloud: RunningSimulator, body: str) -> None:
+    """The support of the cloud can be asked where a 200 came from that is not CCE's, or is cut off."""
+    answer = httpx.Response(200, headers={"X-Request-Id": "req-1"}, text=body)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: answer)) as http:
+        listed = await cloud_client(http, cloud).list()
+    assert isinstance(listed, Trouble)
+    assert listed.request_id == "req-1"
+
+
 async def test_credentials_that_cannot_be_read(cloud: RunningSimulator, http: httpx.AsyncClient) -> None:
     """Should the credentials fail in the middle, their sentence comes out and nothing is sent."""
 

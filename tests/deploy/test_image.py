@@ -60,7 +60,7 @@ def test_the_image_runs_as_the_deployment_says(base: dict[str, Any]) -> None:
 
 
 def test_memory_is_measured_as_in_the_image() -> None:
-    """What the image sets for memory is set wherever benchmarks and the soak start the operator."""
+    """What the image sets for memory is in the settings that benchmarks and the soak begin with."""
     in_image = dict(re.findall(r"(MALLOC_\w+)=(\S+)", DOCKERFILE))
     measured = operator_settings("http://127.0.0.1:1")
     assert in_image

@@ -70,6 +70,7 @@ def test_the_commands_of_operations(reader: Reader, world: Surroundings) -> None
     assert "NotFound" in output("-o wide")
     assert output('type=="Stalled"').startswith("default/web: NotFound: ")
     assert "NotFound" in output("describe")
+    assert "imagecache-system" in output("get configmaps")
     assert re.fullmatch(r"\S+_[0-9a-f]{12} \d{4}-\S+Z\n", output("get lease"))
     assert "deployment.apps/imagecache-operator" in output("deployment,pods")
     assert reader.replicas() == 1

@@ -1,9 +1,11 @@
-"""README.md, docs/commands.md and docs/gitops.md: what is typed at a cluster is run as it stands there."""
+"""README.md, that of the chart, and three pages of docs: what is typed at a cluster is run as it stands there."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,14 @@ from tests.deploy.kubelet import Kubelet
 from tests.deploy.test_installation_page import Block, Reader, blocks
 from tests.helm import NAMESPACE, Helm
 
-from imagecache_playground.cluster import Cluster
+from imagecache_playground.cloud import BUILDER
+from imagecache_playground.cluster import Cluster, Object, reason
 from imagecache_playground.operator_process import operator_settings
-from imagecache_playground.surroundings import FINALIZER, Surroundings
+from imagecache_playground.processes import wait_for
+from imagecache_playground.surroundings import FINALIZER, RECONCILE, Surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
+SECRET_TYPE = "cce.huaweicloud.com/credentials"
 
 
 def page(name: str) -> list[Block]:
@@ -88,6 +93,64 @@ def test_the_commands_of_commands(reader: Reader, tmp_path: Path) -> None:
     assert "finalizers" not in (cluster.get("team-a", "web") or {})["metadata"]
     assert (cluster.get("team-a", "web") or {})["spec"]["deletionPolicy"] == "Retain"
     assert not reader.there("mutatingadmissionpolicybinding", "imagecache-finalizer")
+
+
+def test_the_commands_of_imagecache(reader: Reader, tmp_path: Path) -> None:
+    """A cache is built, shown and deleted; what stays is in the ledger; each annotation is heeded, Retain is set."""
+    cluster, found = reader.cluster, page("docs/imagecache.md")
+    cluster.kubectl("apply", "--server-side", "-k", str(reader.folder / "deploy" / "kustomize" / "base"))
+    cluster.wait_served()
+    creates = next(block.text for block in found if block.kind == "yaml")
+    (reader.folder / "web.yaml").write_text(creates, encoding="utf-8")
+    for name in ("accessKey", "secretKey"):
+        (reader.folder / name).write_text("made-up", encoding="utf-8")
+    *life, entries, secret, retain, look, recreate = (command for block in found for command in block.commands)
+    quick = {"timing": {"create_seconds": 0.5, "delete_seconds": 0.5}}
+    with Surroundings(cluster, "default", tmp_path, quick) as made:
+        made.operator(IMAGECACHE_CLUSTER_ID=BUILDER, IMAGECACHE_LEASE_NAMESPACE=NAMESPACE)
+        for command in life:
+            reader.run(command)
+        assert reader.said[-2].splitlines()[0].split() == ["NAME", "READY", "STATUS", "REASON", "AGE"]
+        assert (made.get(), made.cloud.caches()) == (None, {})
+        kept = made.bind("kept", spec={"deletionPolicy": "Retain"})
+        made.wait_reason("Available", name="kept")
+        made.delete("kept")
+        made.wait_gone("kept")
+        wait_for(lambda: kept in cluster.ledger(), what="what stays is in the ledger", seconds=15)
+        reader.run(entries)
+        [shown] = [block.text for block in found if entries in block.commands]
+        assert set(json.loads(reader.said[-1])) == set(json.loads(shown.split("\n", 1)[1]))
+        reader.run(secret)
+        assert cluster.kubectl("get", "secret", "cloud", "-o", "jsonpath={.type}") == SECRET_TYPE
+        reader.run("kubectl apply -f web.yaml")
+        before = made.wait_reason("Available")
+        reader.run(look)
+        made.wait(heeded, what="the operator has looked")
+        reader.run(recreate)
+        made.wait(partial(another_cache, before), what="another cache is built")
+        reader.run(retain)
+        assert (made.get() or {})["spec"]["deletionPolicy"] == "Retain"
+
+
+def heeded(found: Object | None) -> bool:
+    """Whether the moment of the annotation is in the status."""
+    found = found or {}
+    return bool(found["status"].get("lastHandledReconcileAt") == found["metadata"]["annotations"][RECONCILE])
+
+
+def another_cache(before: Object, found: Object | None) -> bool:
+    """Whether it has another cache than before, which can be used."""
+    status = (found or {}).get("status", {})
+    return reason(found) == "Available" and status["imageCacheID"] != before["status"]["imageCacheID"]
+
+
+def test_the_readme_of_the_chart(reader: Reader) -> None:
+    """With its words in capitals filled in, the three commands install the chart, with the credentials beside it."""
+    (reader.folder / "FILE").write_text("made-up", encoding="utf-8")
+    [block] = page("deploy/helm/imagecache-operator/README.md")
+    reader.run(block.text.replace(" CHART ", " deploy/helm/imagecache-operator "))
+    assert reader.there("secret", "imagecache-credentials")
+    assert reader.there("deployment", "imagecache-operator")
 
 
 def checks(said: str) -> list[str]:

@@ -47,6 +47,7 @@ def start(world: Surroundings, directory: Path, probes: Probes, kubeconfig: Path
         IMAGECACHE_NAMESPACES=world.namespace,
         IMAGECACHE_ACTIVE_INTERVAL="0.3",
         IMAGECACHE_IDLE_INTERVAL="1",
+        IMAGECACHE_LEASE_NAMESPACE=OPERATOR_NAMESPACE,
         HUAWEICLOUD_SDK_AK=SCENARIO["accounts"][0]["access_keys"][0]["access_key"],
         **probes.settings,
         **changed_program(directory / "quick", QUICK),
@@ -65,7 +66,7 @@ def works(world: Surroundings, name: str) -> None:
 
 
 def test_the_definition_comes_late_and_goes_again(world: Surroundings, broken: Cluster, tmp_path: Path) -> None:
-    """/readyz says so each time, /livez is content, and the running operator serves as soon as it is (back) there."""
+    """/readyz says so each time, /livez is content; it serves once it is (back) there; what stays is written down."""
     remove_definition(broken)
     probes = Probes()
     with start(world, tmp_path, probes) as operator:
@@ -79,6 +80,7 @@ def test_the_definition_comes_late_and_goes_again(world: Surroundings, broken: C
         wait_without_definition(probes)
         assert NO_DEFINITION in operator.program.said()
         assert "The watch ended, and is started again: " in operator.program.said()
+        wait_for(lambda: kept in broken.ledger(), what="the cache that stays is in the ledger", seconds=15)
         broken.install_definition()
         probes.wait("readyz", 200)
         works(world, "second")

@@ -226,16 +226,7 @@ def test_what_is_retained_is_in_the_ledger(surroundings: Callable[..., Surroundi
     world.wait_gone()
 
     def listed() -> bool:
-        arguments = (
-            "-n",
-            "imagecache-system",
-            "get",
-            "configmap",
-            "imagecache-retained",
-            "-o",
-            "jsonpath={.data.caches}",
-        )
-        lines = [json.loads(line) for line in world.cluster.kubectl(*arguments).splitlines()]
+        lines = [json.loads(line) for line in cluster.ledger().splitlines()]
         return any(line["id"] == cache_id and line["object"] == f"{world.namespace}/web" for line in lines)
 
     wait_for(listed, what="the cache is in the ledger", seconds=10)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helm import Helm, install
 from tests.monitoring.server import free_port
 
+from imagecache_benchmarks.audit import AuditLog, refused
 from imagecache_controlplane import ControlPlane, Programs
 from imagecache_playground.cluster import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Cluster
 from imagecache_playground.processes import wait_for
@@ -111,12 +113,12 @@ def second_account() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def replicas(programs: Programs, tmp_path: Path) -> Iterator[Replicas]:
-    """Two replicas, of which the first leads."""
+def replicas(programs: Programs, helm: Helm, tmp_path: Path) -> Iterator[Replicas]:
+    """Two replicas with the roles of the chart, of which the first leads; no request of theirs may be refused."""
     audit_log = tmp_path / "audit.log"
     with ControlPlane(programs, audit_log=audit_log) as plane:
         cluster = Cluster(plane)
-        cluster.install()
+        install(helm, cluster)
         cluster.create_namespace("team-a")
         accounts = json.dumps({"apiVersion": "v1", "kind": "List", "items": second_account()})
         cluster.kubectl("apply", "-f", "-", stdin=accounts)
@@ -126,6 +128,7 @@ def replicas(programs: Programs, tmp_path: Path) -> Iterator[Replicas]:
             yield made
         finally:
             made.close()
+        assert refused(AuditLog(audit_log).requests()) == []
 
 
 def test_a_replica_that_stops_hands_over_at_once(replicas: Replicas) -> None:

@@ -64,18 +64,23 @@ async def test_a_list_that_breaks_off_is_an_error(client: KubernetesClient, serv
 
 async def test_connections_are_limited(client: KubernetesClient, server: Server) -> None:
     """Eight at a time, however many passes write."""
-    inside, most, go = 0, 0, asyncio.Event()
+    inside, most, full, go = 0, 0, asyncio.Event(), asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
         if inside == 8:
-            go.set()
+            full.set()
         await go.wait()
         inside -= 1
         return await server.ok(request)
 
     server.answer = answer
-    await asyncio.gather(*(client.get_object(KEY) for _ in range(60)))
+    asked = asyncio.gather(*(client.get_object(KEY) for _ in range(60)))
+    await full.wait()
+    # A ninth connection would be made, and its request be here, in this time.
+    await asyncio.sleep(0.2)
+    go.set()
+    await asked
     assert (most, len(server.requests)) == (8, 60)

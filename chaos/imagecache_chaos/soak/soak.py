@@ -84,7 +84,7 @@ def soak(plan: Plan, cluster: Cluster, directory: Path, say: Callable[[str], Non
             places.append(_Place(world, Load(world), CloudStorm(world), KeyStorm(world)))
         steady, restless = places
         [alone] = steady.world.replicas
-        samples: list[Sample] = []
+        samples = [sample(alone.program.pid)]
         api_server, deaths = ApiServerStorm(cluster.plane), ReplicaStorm(restless.world)
         say(f"Storms for {plan.seconds:.0f} s, which are {plan.hours:g} h at {plan.factor:g} times the speed")
         with Crew(plan.seed) as crew:

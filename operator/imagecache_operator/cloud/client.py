@@ -213,7 +213,7 @@ class CloudClient:
     def _trouble(self, operation: Operation, response: httpx.Response) -> Trouble:
         trouble = trouble_of(read_error(response), who=self._who, action=operation.value)
         wait = retry_after(response, self._clock.now())
-        return replace(trouble, retry_after=wait, request_id=request_id(response))
+        return trouble if wait is None else replace(trouble, retry_after=wait)
 
     def _unreadable(self, response: httpx.Response) -> Trouble:
         """A 200 that is not what it should be: cut off on the way, or not CCE at all."""

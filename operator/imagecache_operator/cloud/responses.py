@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -142,6 +142,10 @@ def trouble_of(error: CloudError, *, who: str, action: str, api: str = "image ca
         action: the permission that the call needs (cce-api section 9).
         api: what should have been found at the endpoint.
     """
+    return replace(_by_status(error, who, action, api), request_id=error.request_id)
+
+
+def _by_status(error: CloudError, who: str, action: str, api: str) -> Trouble:
     match error.status:
         case 429:
             return Trouble(TroubleKind.THROTTLED, f"The cloud's request limit is reached ({error}).")
