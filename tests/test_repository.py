@@ -34,11 +34,11 @@ NO_FILES_OF_OURS = {"scenario.json", "web.yaml", "aiohttp/client.py"}
 """Named in examples, or belonging to others."""
 
 
-RUN = {"README.md", "deploy/helm/imagecache-operator/README.md"} | {
+RUN = {"README.md", "deploy/helm/imagecache-operator/README.md", "simulator/README.md"} | {
     f"docs/{name}.md"
     for name in ("commands", "credentials", "gitops", "imagecache", "installation", "monitoring", "operations")
 }
-"""Pages whose commands tests in tests/deploy read from them and run."""
+"""Pages whose commands tests read from them and run: in tests/deploy, and that of the simulator beside its own."""
 
 NOT_RUN = {
     "docs/release.md": "asks GitHub and its registry for what a release has put there",
@@ -46,7 +46,6 @@ NOT_RUN = {
     "CONTRIBUTING.md": "how this very test is run",
     "controlplane/README.md": "for developers; tests/controlplane starts the same",
     "gotools/README.md": "for developers; tests/gotools and tests/gitops start the same",
-    "simulator/README.md": "for developers; tests/simulator starts the same",
 }
 """The other pages with commands, and why."""
 
