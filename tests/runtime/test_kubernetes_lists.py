@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
+from kubernetes.aio.client import Configuration
 from tests.runtime.kubernetes_server import KEY, OBJECTS, Server, listed, status
 
 from imagecache_operator.kubernetes_client import KubernetesClient, KubernetesError
@@ -62,9 +65,16 @@ async def test_a_list_that_breaks_off_is_an_error(client: KubernetesClient, serv
     assert caught.value.status == 410
 
 
-async def test_connections_are_limited(client: KubernetesClient, server: Server) -> None:
+async def test_connections_are_limited(configuration: Configuration, server: Server) -> None:
     """Eight at a time, however many passes write."""
-    inside, most, full, go = 0, 0, asyncio.Event(), asyncio.Event()
+    inside, most, queued = 0, 0, 0
+    full, waiting, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def count(*_: Any) -> None:
+        nonlocal queued
+        queued += 1
+        if queued == 60 - 8:
+            waiting.set()
 
     async def answer(request: web.Request) -> web.StreamResponse:
         nonlocal inside, most
@@ -77,10 +87,14 @@ async def test_connections_are_limited(client: KubernetesClient, server: Server)
         return await server.ok(request)
 
     server.answer = answer
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_queued_start.append(count)
+    client = KubernetesClient(configuration, trace)
     asked = asyncio.gather(*(client.get_object(KEY) for _ in range(60)))
-    await full.wait()
-    # A ninth connection would be made, and its request be here, in this time.
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(10):
+        await full.wait()
+        await waiting.wait()
     go.set()
     await asked
+    await client.close()
     assert (most, len(server.requests)) == (8, 60)
