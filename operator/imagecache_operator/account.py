@@ -281,8 +281,8 @@ class Account:
         former = self._looks.trouble
         if former is None or former.trouble.kind is not trouble.kind:
             detail = f"{self.placement.region}: {trouble.message}"
-            about = {"account": self.label, "reason": trouble.kind.value, "detail": detail}
-            logger.warning("Looking at the cloud fails", extra=about | {"request_id": trouble.request_id})
+            about = {"account": self.label, "reason": trouble.kind.value, "request_id": trouble.request_id}
+            logger.warning("Looking at the cloud fails", extra={**about, "detail": detail})
         change = self._looks.failed(trouble, begun)
         self._pace.ended(begun, good=False)
         self._on_look(self, change)

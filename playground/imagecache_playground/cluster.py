@@ -65,10 +65,11 @@ class Cluster:
         environment = bare_environment(KUBECONFIG=str(self.plane.kubeconfig))
         return output_of([str(kubectl_path()), *arguments], environment, KubectlError, stdin=stdin)
 
-    def ledger(self) -> str:
-        """The caches that operators here have left in the cloud on purpose, as they have written them down."""
-        path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/configmaps/imagecache-retained"
-        return str((self.plane.request("GET", path).get("data") or {}).get("caches", ""))
+    def ledger(self, namespace: str = OPERATOR_NAMESPACE) -> list[dict[str, Any]]:
+        """The caches that an operator of that namespace has left in the cloud on purpose, as it has written them."""
+        path = f"/api/v1/namespaces/{namespace}/configmaps/imagecache-retained"
+        data = self.plane.request("GET", path).get("data") or {}
+        return [json.loads(line) for line in data.get("caches", "").splitlines()]
 
     # --- objects
 

@@ -91,6 +91,15 @@ class Surroundings:
         """Ask for a look at once."""
         return self.cluster.patch(self.namespace, name, {"metadata": {"annotations": {RECONCILE: value}}})
 
+    def wait_heeded(self, name: str = "web") -> None:
+        """Wait until the operator has looked as the object's annotation asks."""
+
+        def heeded(it: Object | None) -> bool:
+            asked = (it or {})["metadata"]["annotations"][RECONCILE]
+            return bool((it or {})["status"].get("lastHandledReconcileAt") == asked)
+
+        self.wait(heeded, what="the annotation is heeded", name=name)
+
     def wait(
         self, look: Callable[[Object | None], object], *, what: str, name: str = "web", seconds: float = 15
     ) -> Object | None:

@@ -14,7 +14,6 @@ from tests.deploy.test_installation_page import Reader
 from tests.helm import NAMESPACE, Helm, install
 
 from imagecache_playground.cluster import Cluster
-from imagecache_playground.processes import wait_for
 from imagecache_playground.surroundings import Surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,13 +74,7 @@ def test_the_commands_of_operations(reader: Reader, world: Surroundings) -> None
     assert "deployment.apps/imagecache-operator" in output("deployment,pods")
     assert reader.replicas() == 1
     assert (world.get() or {})["spec"]["deletionPolicy"] == "Retain"
-
-    def heeded() -> bool:
-        found = world.get() or {}
-        asked = found["metadata"]["annotations"]["cce.huaweicloud.com/reconcile-requested-at"]
-        return bool(found["status"].get("lastHandledReconcileAt") == asked)
-
-    wait_for(heeded, what="the annotation is heeded", seconds=15)
+    world.wait_heeded()
 
 
 def test_the_commands_of_monitoring(reader: Reader) -> None:

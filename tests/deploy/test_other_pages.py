@@ -17,10 +17,9 @@ from imagecache_playground.cloud import BUILDER
 from imagecache_playground.cluster import Cluster, Object, reason
 from imagecache_playground.operator_process import operator_settings
 from imagecache_playground.processes import wait_for
-from imagecache_playground.surroundings import FINALIZER, RECONCILE, Surroundings
+from imagecache_playground.surroundings import FINALIZER, Surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRET_TYPE = "cce.huaweicloud.com/credentials"
 
 
 def page(name: str) -> list[Block]:
@@ -67,8 +66,7 @@ def test_the_quick_start_of_the_readme(reader: Reader, tmp_path: Path) -> None:
 def test_the_commands_of_commands(reader: Reader, tmp_path: Path) -> None:
     """They print what the page shows: the same checks, the same columns; a tenant is taken over, and let go of."""
     cluster = reader.cluster
-    cluster.kubectl("apply", "--server-side", "-k", str(reader.folder / "deploy" / "kustomize" / "base"))
-    cluster.wait_served()
+    cluster.install()
     cluster.create_namespace("team-a")
     with Surroundings(cluster, "default", tmp_path) as made:
         made.cloud.add_cache("web")
@@ -98,8 +96,7 @@ def test_the_commands_of_commands(reader: Reader, tmp_path: Path) -> None:
 def test_the_commands_of_imagecache(reader: Reader, tmp_path: Path) -> None:
     """A cache is built, shown and deleted; what stays is in the ledger; each annotation is heeded, Retain is set."""
     cluster, found = reader.cluster, page("docs/imagecache.md")
-    cluster.kubectl("apply", "--server-side", "-k", str(reader.folder / "deploy" / "kustomize" / "base"))
-    cluster.wait_served()
+    cluster.install()
     creates = next(block.text for block in found if block.kind == "yaml")
     (reader.folder / "web.yaml").write_text(creates, encoding="utf-8")
     for name in ("accessKey", "secretKey"):
@@ -116,26 +113,21 @@ def test_the_commands_of_imagecache(reader: Reader, tmp_path: Path) -> None:
         made.wait_reason("Available", name="kept")
         made.delete("kept")
         made.wait_gone("kept")
-        wait_for(lambda: kept in cluster.ledger(), what="what stays is in the ledger", seconds=15)
+        wait_for(lambda: kept in [it["id"] for it in cluster.ledger()], what="what stays is in the ledger", seconds=15)
         reader.run(entries)
         [shown] = [block.text for block in found if entries in block.commands]
         assert set(json.loads(reader.said[-1])) == set(json.loads(shown.split("\n", 1)[1]))
         reader.run(secret)
-        assert cluster.kubectl("get", "secret", "cloud", "-o", "jsonpath={.type}") == SECRET_TYPE
+        made_of = cluster.kubectl("get", "secret", "cloud", "-o", "jsonpath={.type}")
+        assert made_of == "cce.huaweicloud.com/credentials"
         reader.run("kubectl apply -f web.yaml")
         before = made.wait_reason("Available")
         reader.run(look)
-        made.wait(heeded, what="the operator has looked")
+        made.wait_heeded()
         reader.run(recreate)
         made.wait(partial(another_cache, before), what="another cache is built")
         reader.run(retain)
         assert (made.get() or {})["spec"]["deletionPolicy"] == "Retain"
-
-
-def heeded(found: Object | None) -> bool:
-    """Whether the moment of the annotation is in the status."""
-    found = found or {}
-    return bool(found["status"].get("lastHandledReconcileAt") == found["metadata"]["annotations"][RECONCILE])
 
 
 def another_cache(before: Object, found: Object | None) -> bool:

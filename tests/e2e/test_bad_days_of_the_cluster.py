@@ -80,7 +80,7 @@ def test_the_definition_comes_late_and_goes_again(world: Surroundings, broken: C
         wait_without_definition(probes)
         assert NO_DEFINITION in operator.program.said()
         assert "The watch ended, and is started again: " in operator.program.said()
-        wait_for(lambda: kept in broken.ledger(), what="the cache that stays is in the ledger", seconds=15)
+        wait_for(lambda: kept in [it["id"] for it in broken.ledger()], what="what stays is in the ledger", seconds=15)
         broken.install_definition()
         probes.wait("readyz", 200)
         works(world, "second")

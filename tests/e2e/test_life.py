@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -226,8 +225,7 @@ def test_what_is_retained_is_in_the_ledger(surroundings: Callable[..., Surroundi
     world.wait_gone()
 
     def listed() -> bool:
-        lines = [json.loads(line) for line in cluster.ledger().splitlines()]
-        return any(line["id"] == cache_id and line["object"] == f"{world.namespace}/web" for line in lines)
+        return any(it["id"] == cache_id and it["object"] == f"{world.namespace}/web" for it in cluster.ledger())
 
     wait_for(listed, what="the cache is in the ledger", seconds=10)
     assert cache_id in world.cloud.caches()

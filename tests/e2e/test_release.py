@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +12,11 @@ from tests.e2e.commands import Done, command
 
 from imagecache_playground.cluster import Cluster
 from imagecache_playground.processes import wait_for
+from imagecache_playground.replicas import LEASE_NAME, leases_of
 from imagecache_playground.surroundings import FINALIZER, Surroundings
 
 COMPONENTS = Path(__file__).resolve().parents[2] / "deploy" / "kustomize" / "components"
 DEPLOYMENT = "imagecache-operator"
-LEASE = "imagecache-operator"
 
 
 class Leaving:
@@ -51,8 +50,7 @@ class Leaving:
             "leaseDurationSeconds": seconds,
             "renewTime": (renewed or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
-        self.request("POST", path, {"metadata": {"name": LEASE}, "spec": spec})
+        self.request("POST", leases_of(self.namespace), {"metadata": {"name": LEASE_NAME}, "spec": spec})
 
     def objects(self, *names: str) -> dict[str, str]:
         """Objects that were served until their operator stopped; gives the ids of their caches."""
@@ -70,8 +68,7 @@ class Leaving:
 
     def ledger(self) -> list[dict[str, Any]]:
         """What is recorded."""
-        data = self.request("GET", f"{self.root}/configmaps/imagecache-retained").get("data") or {}
-        return [json.loads(line) for line in data.get("caches", "").splitlines()]
+        return self.world.cluster.ledger(self.namespace)
 
 
 @pytest.fixture
@@ -187,7 +184,7 @@ def test_the_role_allows_no_more(leaving: Leaving) -> None:
         ("list", "", "secrets", ""),
         ("get", "", "configmaps", "other"),
         ("get", "coordination.k8s.io", "leases", "other"),
-        ("update", "coordination.k8s.io", "leases", LEASE),
+        ("update", "coordination.k8s.io", "leases", LEASE_NAME),
         ("patch", "apps", "deployments", DEPLOYMENT),
         ("delete", "apps", "deployments", DEPLOYMENT),
     ):

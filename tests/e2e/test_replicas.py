@@ -69,13 +69,10 @@ class Replicas:
 
     def writes_by(self, replica: Replica, *, since: datetime) -> list[str]:
         """What a replica has asked to be changed in the cluster since then, but for a Lease that it did not get."""
-        user = self._user(self.accounts[replica.key])
-        entries = [json.loads(line) for line in self.audit_log.read_text(encoding="utf-8").splitlines()]
         return [
             f"{entry['verb']} {entry['requestURI']}"
-            for entry in entries
-            if entry["user"]["username"] == user
-            and entry["verb"] not in {"get", "list", "watch"}
+            for entry in self._requests(self.accounts[replica.key])
+            if entry["verb"] not in {"get", "list", "watch"}
             # A renewal that was under way names a version that is long gone.
             and not (entry["objectRef"]["resource"] == "leases" and entry["responseStatus"]["code"] == 409)
             and received(entry) >= since
@@ -86,13 +83,13 @@ class Replicas:
 
         It answers 403 until it has read the roles.
         """
-        users = [self._user(account) for account in self.accounts.values()]
-        requests = [each for user in users for each in AuditLog(self.audit_log, user).requests()]
+        requests = [each for account in self.accounts.values() for each in self._requests(account)]
         assert requests
         return [each for each in requests if self.back is None or received(each) < self.back]
 
-    def _user(self, account: str) -> str:
-        return f"system:serviceaccount:{OPERATOR_NAMESPACE}:{account}"
+    def _requests(self, account: str) -> list[dict[str, Any]]:
+        """Of one of the two service accounts."""
+        return AuditLog(self.audit_log, f"system:serviceaccount:{OPERATOR_NAMESPACE}:{account}").requests()
 
     def close(self) -> None:
         """End all."""

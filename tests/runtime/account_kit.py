@@ -19,7 +19,7 @@ from imagecache_operator.placement import Placement
 ACTIVE, IDLE = 5.0, 60.0
 HERE = Placement("eu-west-101", PROJECT)
 OUTAGE = Trouble(TroubleKind.CLOUD_UNAVAILABLE, "500: sorry")
-FORBIDDEN = Trouble(TroubleKind.ACCESS_DENIED, "403: no")
+FORBIDDEN = Trouble(TroubleKind.ACCESS_DENIED, "403: no", request_id="req-1")
 
 
 class ChangingSessions(FakeSessions):

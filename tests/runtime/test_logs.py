@@ -8,7 +8,6 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -378,7 +377,7 @@ async def test_what_stalls_is_a_warning(kit: Kit, caplog: pytest.LogCaptureFixtu
 async def test_trouble_of_an_account_is_told_once(started: Started, caplog: pytest.LogCaptureFixture) -> None:
     """When it begins, when it becomes another, and when it is over; not with each look."""
     caplog.set_level(logging.INFO)
-    for trouble, seconds in ((OUTAGE, 600), (replace(FORBIDDEN, request_id="req-1"), 600), (None, 600)):
+    for trouble, seconds in ((OUTAGE, 600), (FORBIDDEN, 600), (None, 600)):
         if trouble is None:
             started.client.troubles.clear()
         else:
